@@ -1,0 +1,42 @@
+# Every command of this project. `make` alone lists them.
+ARGS ?= --sandbox capabilities/*.yaml
+VENV := .venv
+STAMP := $(VENV)/.installed
+
+.PHONY: help install run test check format bench image clean
+help:  ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+
+install: $(STAMP)  ## make .venv with the runtime and its tools, with the first Python >= 3.11 found
+
+run: install  ## serve capabilities/*.yaml from the embedded sandbox (ARGS="..." for other arguments)
+	$(VENV)/bin/naftiko-run $(ARGS)
+
+test: install  ## run the tests (ARGS="-k name" to choose)
+	$(VENV)/bin/pytest $(if $(filter command\ line environment,$(origin ARGS)),$(ARGS))
+
+check: install  ## format, lint and types, changing nothing
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+format: install  ## format and mend what can be mended mechanically
+	$(VENV)/bin/ruff check --fix-only --quiet .
+	$(VENV)/bin/ruff format .
+
+bench: install  ## measure throughput and latency
+	$(VENV)/bin/python bench/run.py
+
+clean:  ## remove everything that was made
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find src tests -name __pycache__ -prune -exec rm -rf {} +
+
+# Usable means: starts at all, is new enough, and can make an environment with pip in it.
+USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+$(STAMP): pyproject.toml constraints.txt
+	@for python in python3.13 python3.12 python3.11 python3; do \
+	  if $$python -c '$(USABLE)' 2>/dev/null; then set -x; exec $$python -m venv --clear $(VENV); fi; \
+	done; echo 'No Python 3.11 or newer with venv was found: install python3 and python3-venv.' >&2; exit 1
+	PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
+	  $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
