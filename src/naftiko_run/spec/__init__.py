@@ -1,0 +1,1 @@
+"""The language: frozen records with one meaning for every version and dialect. No I/O here."""

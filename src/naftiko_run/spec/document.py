@@ -1,0 +1,288 @@
+"""The records of a capability document.
+
+One set of records serves every version of the language and the published dialect; what differs
+between them is read in :mod:`naftiko_run.spec.reader`. Records hold no secret and no value of a
+variable, so they may be printed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final, Protocol
+
+from naftiko_run.findings import DocPath, Finding, Severity
+from naftiko_run.types import Json
+
+
+class Unset(Enum):
+    """The type of :data:`UNSET`."""
+
+    UNSET = "unset"
+
+    def __repr__(self) -> str:
+        """Read as the name that code uses."""
+        return "UNSET"
+
+
+UNSET: Final = Unset.UNSET
+"""Nothing was written; ``None`` is an explicit null."""
+
+
+class SourceFile(Protocol):
+    """A file that knows where its values stand."""
+
+    file: str
+
+    def finding(  # noqa: PLR0913 - the parts of a finding
+        self,
+        code: str,
+        message: str,
+        fix: str = "",
+        *,
+        path: DocPath = (),
+        severity: Severity = Severity.ERROR,
+        key: bool = False,
+    ) -> Finding:
+        """Make a finding about the value (or the key) at a path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A place in a file; printing it shows the path."""
+
+    source: SourceFile = field(repr=False, compare=False)
+    path: DocPath = ()
+
+    def at(self, *parts: str | int) -> "Where":
+        """Return a place inside this one."""
+        return Where(self.source, (*self.path, *parts))
+
+    def error(self, code: str, message: str, fix: str = "", *, key: bool = False) -> Finding:
+        """Make an error about this place."""
+        return self.source.finding(code, message, fix, path=self.path, key=key)
+
+    def warning(self, code: str, message: str, fix: str = "", *, key: bool = False) -> Finding:
+        """Make a warning about this place."""
+        return self.source.finding(
+            code, message, fix, path=self.path, severity=Severity.WARNING, key=key
+        )
+
+    def notice(self, code: str, message: str, fix: str = "", *, key: bool = False) -> Finding:
+        """Make a notice about this place."""
+        return self.source.finding(
+            code, message, fix, path=self.path, severity=Severity.NOTICE, key=key
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Info:
+    """What the document says of itself."""
+
+    label: str
+    description: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bind:
+    """Variables by the name that texts use, and the name under which their source has them."""
+
+    where: Where
+    namespace: str
+    location: str | None
+    keys: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """An entry that stands for the consumed APIs of another file.
+
+    ``namespace`` None means all of them; ``rooted`` that the location counts from the root of the
+    author's repository, so parents are searched too (the published ``ref`` form).
+    """
+
+    where: Where
+    namespace: str | None
+    location: str
+    alias: str | None = None
+    rooted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """An input: of a consumed operation, or declared by an exposed one.
+
+    ``location`` is the ``in`` keyword, empty where none is written. ``type`` is empty where none
+    is written. ``required`` None means that nothing is said. ``schema`` holds the JSON Schema
+    keywords written beside ``type``.
+    """
+
+    where: Where
+    name: str
+    location: str = ""
+    type: str = ""
+    required: bool | None = None
+    description: str = ""
+    value: Json | Unset = UNSET
+    default: Json | Unset = UNSET
+    nullable: bool = False
+    mapping: str = ""
+    schema: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """The ``body`` clause; ``data`` is UNSET where the clause says a type alone."""
+
+    where: Where
+    type: str
+    data: Json | Unset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One entry of ``outputParameters``, exposed or consumed.
+
+    ``mapping`` is a JSONPath; ``value`` a static text. ``type`` never coerces.
+    """
+
+    where: Where
+    name: str | None = None
+    type: str = ""
+    mapping: str | None = None
+    value: Json | Unset = UNSET
+    properties: Mapping[str, "Output"] | None = None
+    items: "Output | None" = None
+    values: "Output | None" = None
+    max_length: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForEach:
+    """One request per element of an array argument (our extension)."""
+
+    where: Where
+    name: str
+    element: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authentication:
+    """How a consumed API wants its credentials: the scheme in lower case and its written fields."""
+
+    where: Where
+    type: str
+    fields: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumedOperation:
+    """One operation of a consumed API; ``path`` is the whole path below ``baseUri``."""
+
+    where: Where
+    name: str
+    method: str
+    path: str
+    description: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    body: Body | None = None
+    raw_format: str = "json"
+    outputs: tuple[Output, ...] = ()
+    for_each: ForEach | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consumes:
+    """A consumed HTTP API."""
+
+    where: Where
+    namespace: str
+    base_uri: str
+    description: str = ""
+    authentication: Authentication | None = None
+    parameters: tuple[Parameter, ...] = ()
+    operations: tuple[ConsumedOperation, ...] = ()
+    variables: tuple[Bind, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hints:
+    """What a tool promises of its behaviour; None where nothing is said."""
+
+    read_only: bool | None = None
+    destructive: bool | None = None
+    idempotent: bool | None = None
+    open_world: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """What is exposed once: a REST operation or an MCP tool.
+
+    ``method`` and ``path`` are empty for a tool. ``arguments`` is the ``with`` clause.
+    """
+
+    where: Where
+    name: str
+    label: str = ""
+    description: str = ""
+    method: str = ""
+    path: str = ""
+    call: str | None = None
+    arguments: Mapping[str, Json] = field(default_factory=dict)
+    parameters: tuple[Parameter, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    hints: Hints = Hints()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """An entry of ``exposes`` that this runtime serves.
+
+    ``type`` is ``rest`` or ``mcp``; ``port`` None where none is written.
+    """
+
+    where: Where
+    type: str
+    namespace: str
+    port: int | None = None
+    address: str = ""
+    transport: str = "http"
+    description: str = ""
+    units: tuple[Unit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkillTool:
+    """A tool that a skill names: another adapter's, or an instruction file."""
+
+    name: str
+    description: str = ""
+    source: str = ""
+    action: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skill:
+    """A skill as it is listed; nothing of it is called."""
+
+    where: Where
+    name: str
+    description: str = ""
+    allowed_tools: tuple[str, ...] = ()
+    tools: tuple[SkillTool, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A capability document, as written: imports are still to be resolved."""
+
+    where: Where
+    language: str
+    version: str
+    info: Info
+    binds: tuple[Bind, ...] = ()
+    consumes: tuple[Consumes, ...] = ()
+    imports: tuple[Import, ...] = ()
+    adapters: tuple[Adapter, ...] = ()
+    skills: tuple[Skill, ...] = ()
