@@ -3,21 +3,66 @@
 No room imports its neighbour; :mod:`naftiko_run.plan` passes these across.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from enum import Enum
+from types import MappingProxyType
+from typing import Final, Protocol, TypeAlias
 
-type_keywords = ("string", "integer", "number", "boolean", "array", "object")
-"""The values of the spec's ``type`` keyword; any other is read as ``string``."""
-
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
 """A JSON value (RFC 8259)."""
 
 Inputs = Mapping[str, Json]
 """Named, typed values; a name that is absent was not given (``None`` is an explicit null)."""
 
+
+
+class Missing(Enum):
+    """The type of :data:`MISSING`."""
+
+    MISSING = "missing"
+
+    def __repr__(self) -> str:
+        """Read as the name that code uses."""
+        return "MISSING"
+
+
+MISSING: Final = Missing.MISSING
+"""No value at all: an argument that was not given, a path that leads nowhere."""
+
+
+class Text(str):
+    """An argument that came as text (path, query, header, form): it is coerced to its type."""
+
+    __slots__ = ()
+
+
+class Texts(list["Json"]):
+    """The texts of one name that was given several times (``k=a&k=b``)."""
+
+    __slots__ = ()
+
+
 Headers = tuple[tuple[str, str], ...]
 """Header fields in order; names of a :class:`Reply` are lower case."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """A value that an operation needs or a unit takes.
+
+    ``location`` is ``path``, ``query``, ``header``, ``cookie`` or ``body``; ``content`` is the
+    whole request body; empty is the place where REST looks by default (path, body, query).
+    ``type`` is a JSON Schema type, empty for any. ``schema`` holds further JSON Schema keywords.
+    """
+
+    name: str
+    location: str = ""
+    type: str = ""
+    required: bool = False
+    nullable: bool = False
+    description: str = ""
+    schema: Mapping[str, Json] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,27 +140,37 @@ class Client(Protocol):
         """Close every connection."""
 
 
-class Binds(Mapping[str, str]):
-    """Values of variables by name (``VAR`` and ``namespace.VAR``); they are never printed."""
+class Binds:
+    """Values of variables by the names that texts use; values are never printed.
 
-    __slots__ = ("_values",)
+    ``declared`` maps ``VAR`` and ``namespace.VAR`` to their value, None where it is not set.
+    ``environment`` answers for names that no document declares.
+    """
 
-    def __init__(self, values: Mapping[str, str] | None = None) -> None:
-        """Keep a copy of the values."""
-        self._values = dict(values or {})
+    __slots__ = ("_declared", "_environment")
 
-    def __getitem__(self, name: str) -> str:
-        """Return the value of one variable."""
-        return self._values[name]
+    def __init__(
+        self, declared: Mapping[str, str | None] | None = None, environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Keep both; neither is changed."""
+        self._declared = dict(declared or {})
+        self._environment = environment
 
-    def __iter__(self) -> Iterator[str]:
-        """Iterate over the names."""
-        return iter(self._values)
+    def declares(self, name: str) -> bool:
+        """Say whether a document declares this name."""
+        return name in self._declared
 
-    def __len__(self) -> int:
-        """Count the variables."""
-        return len(self._values)
+    def value(self, name: str) -> str | None:
+        """Return a variable's value; None where it is not set."""
+        if name in self._declared:
+            return self._declared[name]
+        return self._environment.get(name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The declared names, in order of declaration."""
+        return tuple(self._declared)
 
     def __repr__(self) -> str:
         """Show the names alone."""
-        return f"Binds({', '.join(sorted(self._values))})"
+        return f"Binds({', '.join(self._declared)})"

@@ -219,7 +219,8 @@ class Hints:
 class Unit:
     """What is exposed once: a REST operation or an MCP tool.
 
-    ``method`` and ``path`` are empty for a tool. ``arguments`` is the ``with`` clause.
+    ``method`` and ``path`` are empty for a tool. ``arguments`` is the ``with`` clause. ``problem``
+    says why a unit without ``call`` cannot be served.
     """
 
     where: Where
@@ -233,6 +234,7 @@ class Unit:
     parameters: tuple[Parameter, ...] = ()
     outputs: tuple[Output, ...] = ()
     hints: Hints = Hints()
+    problem: Finding | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

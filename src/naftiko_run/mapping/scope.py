@@ -1,0 +1,126 @@
+"""What a name inside a text means: a variable, or an argument of the caller."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from naftiko_run.findings import Finding
+from naftiko_run.mapping.template import (
+    FILTERS,
+    Expression,
+    Placeholder,
+    compile_text,
+    parse,
+    reference,
+)
+from naftiko_run.spec.document import Where
+from naftiko_run.types import Binds
+
+_SCREAMING = re.compile(r"[A-Z][A-Z0-9_]*")
+ARGUMENT_ROOTS = frozenset({"tools", "rest", "mcp"})
+"""Roots that stand for the caller's arguments; the namespaces of adapters are added to them."""
+
+
+@dataclass(slots=True)
+class Scope:
+    """Resolves the names of one consumed API's texts and notes which variables lack a value.
+
+    ``unset`` collects, per variable without a value, what uses it; calls that need one are
+    refused. ``parameters`` are names that mean an argument although they look like a variable.
+    """
+
+    binds: Binds
+    roots: frozenset[str] = ARGUMENT_ROOTS
+    report: Callable[[Finding], None] = lambda _: None
+    parameters: frozenset[str] = frozenset()
+    used_by: str = ""
+    unset: dict[str, str] = field(default_factory=dict)
+
+    def using(self, used_by: str, parameters: frozenset[str] = frozenset()) -> "Scope":
+        """Return a scope for another text; its unset variables are its own."""
+        return Scope(self.binds, self.roots, self.report, parameters, used_by)
+
+    def argument_name(self, name: str) -> str | None:
+        """Return the argument that a dotted reference means, None where it is no such reference."""
+        root, dot, rest = name.partition(".")
+        return rest if dot and rest and root in self.roots else None
+
+    def is_variable(self, placeholder: Placeholder) -> bool:
+        """Say whether a placeholder means a variable (published dialect, section 2)."""
+        name = placeholder.name
+        if self.argument_name(name) is not None or name in self.parameters:
+            return False
+        if self.binds.declares(name) or name.startswith("env."):
+            return True
+        return not placeholder.single and _SCREAMING.fullmatch(name) is not None
+
+    def variable(self, name: str, where: Where) -> str:
+        """Return a variable's value; one without a value is noted and reads as empty."""
+        value = self.binds.value(name)
+        if value is None and name.startswith("env."):
+            value = self.binds.value(name[4:])
+        if not self._declared(name):
+            self.report(
+                where.warning(
+                    "W-VAR-UNDECLARED",
+                    f"variable {name!r} is not declared in 'binds'",
+                    "declare it: the environment variable of that name is used",
+                )
+            )
+        if value is None:
+            self.unset[name.removeprefix("env.")] = self.used_by
+            return ""
+        return value
+
+    def _declared(self, name: str) -> bool:
+        return self.binds.declares(name) or self.binds.declares(name.removeprefix("env."))
+
+    def text(self, text: str, where: Where, *, single: bool = False) -> Expression:
+        """Compile a text of the consumed side."""
+
+        return compile_text(
+            parse(text, single=single), lambda placeholder: self.resolve(placeholder, where)
+        )
+
+    def resolve(self, placeholder: Placeholder, where: Where) -> str | Expression:
+        """Give one placeholder its meaning."""
+        if placeholder.filter and placeholder.filter not in FILTERS:
+            self.report(
+                where.error(
+                    "E-FILTER",
+                    f"unknown filter {placeholder.filter!r}",
+                    f"use one of {', '.join(FILTERS)}",
+                )
+            )
+            return ""
+        if self.is_variable(placeholder):
+            return self.variable(placeholder.name, where)
+        name = self.argument_name(placeholder.name) or placeholder.name
+        return reference(name, placeholder.filter)
+
+    def constant_text(self, text: str, where: Where) -> str:
+        """Compile a text that may hold variables alone (a credential, a base URI).
+
+        A name that would be an argument elsewhere is looked up as a variable here.
+        """
+
+        def resolve(placeholder: Placeholder) -> str | Expression:
+            name = placeholder.name
+            if not self.is_variable(placeholder):
+                self.report(
+                    where.warning(
+                        "W-AUTH-COMPUTED",
+                        f"nothing defines {name!r}: the environment variable of that name is used",
+                        "declare a variable in 'binds'",
+                    )
+                )
+                value = self.binds.value(name)
+                if value is None:
+                    self.unset[name] = self.used_by
+                return value or ""
+            return self.variable(name, where)
+
+        expression = compile_text(parse(text), resolve)
+        value = expression.evaluate({})
+        return value if isinstance(value, str) else ""
+

@@ -1,0 +1,137 @@
+"""Typed reading of raw mappings: the only place that touches what a YAML file holds."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from naftiko_run.findings import Finding
+from naftiko_run.spec.document import UNSET, Unset, Where
+from naftiko_run.types import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A mapping of the document; ``key`` is its name where a keyed map holds it.
+
+    Each method reads one key under its name or an alias of it, the first that is there, and gives
+    None where it is absent; a value of the wrong kind is reported and counts as absent.
+    """
+
+    data: Mapping[str, Any]
+    where: Where
+    report: Callable[[Finding], None]
+    key: str = ""
+
+    def has(self, *names: str) -> bool:
+        """Say whether any of these keys is written."""
+        return any(name in self.data for name in names)
+
+    def _first(self, names: tuple[str, ...]) -> tuple[str, Any]:
+        for name in names:
+            value = self.data.get(name)
+            if value is not None:
+                return name, value
+        return names[0], None
+
+    def _wrong(self, name: str, value: object, wanted: str) -> None:
+        self.report(
+            self.where.at(name).error(
+                "E-TYPE", f"'{name}' must be {wanted}, is {kind(value)}", f"write {wanted}"
+            )
+        )
+
+    def text(self, *names: str) -> str | None:
+        """Read a text; a number or boolean is its text."""
+        name, value = self._first(names)
+        if value is None or isinstance(value, str):
+            return value
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, int | float):
+            return str(value)
+        self._wrong(name, value, "a text")
+        return None
+
+    def flag(self, *names: str) -> bool | None:
+        """Read a boolean."""
+        name, value = self._first(names)
+        if value is None or isinstance(value, bool):
+            return value
+        self._wrong(name, value, "true or false")
+        return None
+
+    def number(self, *names: str) -> int | None:
+        """Read a whole number, also one written as text."""
+        name, value = self._first(names)
+        if value is None:
+            return None
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value.strip().isdecimal():
+            return int(value)
+        self._wrong(name, value, "a whole number")
+        return None
+
+    def raw(self, name: str) -> Json | Unset:
+        """Read a value of any kind; UNSET where the key is absent."""
+        value: Json | Unset = self.data.get(name, UNSET)
+        return value
+
+    def mapping(self, *names: str) -> "Node | None":
+        """Read a mapping."""
+        name, value = self._first(names)
+        if value is None:
+            return None
+        if isinstance(value, dict):
+            return Node(value, self.where.at(name), self.report)
+        self._wrong(name, value, "a mapping")
+        return None
+
+    def texts(self, *names: str) -> tuple[str, ...]:
+        """Read a list of texts; a text alone is split at commas and spaces."""
+        _, value = self._first(names)
+        if isinstance(value, str):
+            return tuple(value.replace(",", " ").split())
+        if isinstance(value, list):
+            return tuple(str(item) for item in value if isinstance(item, str | int))
+        return ()
+
+    def entries(self, *names: str) -> Iterator["Node"]:
+        """Read a collection of mappings: a list, or a map whose keys are the names."""
+        name, value = self._first(names)
+        if value is None:
+            return
+        if isinstance(value, list):
+            pairs = [(index, "", item) for index, item in enumerate(value)]
+        elif isinstance(value, dict):
+            pairs = [(key, key, item) for key, item in value.items()]
+        else:
+            self._wrong(name, value, "a list or a map of entries")
+            return
+        for part, key, item in pairs:
+            where = self.where.at(name, part)
+            if isinstance(item, dict):
+                yield Node(item, where, self.report, key)
+            elif item is None and key:
+                yield Node({}, where, self.report, key)
+            else:
+                self.report(
+                    where.error(
+                        "E-TYPE",
+                        f"an entry of '{name}' must be a mapping, is {kind(item)}",
+                        "write its keys below it",
+                    )
+                )
+
+
+def kind(value: object) -> str:
+    """Name the kind of a value as people say it."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "a text"
+    return "a list" if isinstance(value, list) else "a mapping"

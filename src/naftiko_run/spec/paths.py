@@ -1,0 +1,37 @@
+"""How the paths of resources and operations join (published dialect, operation-level paths)."""
+
+from collections.abc import Iterable
+
+
+def rooted(path: str) -> str:
+    """Give a path its leading slash; an empty one and a bare query stay as they are."""
+    return path if not path or path[0] in "/?" else f"/{path}"
+
+
+def extends(path: str, base: str) -> bool:
+    """Say whether a path equals another or continues it at a slash."""
+    base = base.rstrip("/")
+    return bool(base) and (path == base or path.startswith((f"{base}/", f"{base}?")))
+
+
+def are_absolute(pairs: Iterable[tuple[str, str]]) -> bool:
+    """Say whether a block writes whole paths on its operations.
+
+    ``pairs`` are the paths of resource and operation. One operation that repeats its resource's
+    path decides for the whole block.
+    """
+    return any(extends(rooted(own), rooted(base)) for base, own in pairs if own and own != "/")
+
+
+def join(base: str, own: str, *, absolute: bool = False) -> str:
+    """Join a resource's path with an operation's.
+
+    ``/`` alone means the resource itself; ``:verb``, ``(``, ``?`` and ``#`` continue a segment.
+    """
+    if not own or own == "/":
+        return rooted(base)
+    if absolute or base in ("", "/"):
+        return rooted(own)
+    if own[0] in ":(?#":
+        return rooted(base + own)
+    return rooted(f"{base.rstrip('/')}/{own.lstrip('/')}")

@@ -1,0 +1,651 @@
+"""From raw values to records: every version of the language and the published dialect.
+
+Lists and keyed maps, renamed keys and the dialect's aliases meet here and nowhere else. Each
+function reads one kind of record; what cannot be read is reported and left out, and reading goes
+on, so that one run shows everything.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from naftiko_run.findings import Finding
+from naftiko_run.spec import paths
+from naftiko_run.spec.document import (
+    UNSET,
+    Adapter,
+    Authentication,
+    Bind,
+    Body,
+    ConsumedOperation,
+    Consumes,
+    Document,
+    ForEach,
+    Hints,
+    Import,
+    Info,
+    Output,
+    Parameter,
+    Skill,
+    SkillTool,
+    SourceFile,
+    Unit,
+    Where,
+)
+from naftiko_run.spec.node import Node
+from naftiko_run.types import Json
+
+KNOWN_VERSIONS = {
+    "naftiko": ("1.0.0-alpha1", "1.0.0-alpha2", "1.0.0-alpha3"),
+    "ikanos": (
+        "1.0.0-alpha3",
+        "1.0.0-alpha4",
+        "1.0.0-beta1",
+        "1.0.0-beta2",
+        "1.0.0-beta3",
+        "1.0.0-beta4",
+        "1.0.0-beta5",
+    ),
+}
+SCHEMA_KEYWORDS = (
+    "items",
+    "properties",
+    "additionalProperties",
+    "enum",
+    "pattern",
+    "format",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+)
+"""JSON Schema keywords that a parameter may carry beside ``type``."""
+
+_ROOT_KEYS = frozenset(
+    "naftiko ikanos info capability consumes exposes aggregates binds import imports".split()
+)
+_CAPABILITY_KEYS = frozenset("consumes exposes aggregates binds import imports".split())
+
+
+def read(source: SourceFile, data: object) -> tuple[Document | None, list[Finding]]:
+    """Read a capability document.
+
+    The document is None where nothing of it can be served; the findings say why.
+    """
+    findings: list[Finding] = []
+    where = Where(source)
+    if not isinstance(data, dict):
+        return None, [
+            where.error(
+                "E-NOT-CAPABILITY",
+                "not a Naftiko capability: the file is not a mapping",
+                "begin with 'naftiko: \"1.0.0-alpha2\"'",
+            )
+        ]
+    root = Node(data, where, findings.append)
+    language = next((name for name in KNOWN_VERSIONS if name in data), "")
+    if not language:
+        found = ", ".join(list(data)[:8])
+        findings.append(
+            where.error(
+                "E-NOT-CAPABILITY",
+                f"not a Naftiko capability: no 'naftiko' key (found: {found})",
+                "add 'naftiko: \"1.0.0-alpha2\"' at the root, or leave this file out",
+            )
+        )
+        return None, findings
+    version = _version(root, language)
+    findings.extend(_root_keys(root))
+    capability = root.mapping("capability")
+    if capability is None:
+        findings.append(
+            where.error(
+                "E-NO-CAPABILITY",
+                "no 'capability' mapping: "
+                + (
+                    "this file only shares definitions with others"
+                    if root.has("consumes", "exposes", "aggregates", "binds")
+                    else "there is nothing to serve"
+                ),
+                "serve the capability that imports this file"
+                if root.has("consumes", "exposes", "aggregates", "binds")
+                else "add 'capability' with 'consumes' and 'exposes'",
+            )
+        )
+        return None, findings
+    consumes, imports = _consumes(root, capability)
+    adapters, skills = _exposes(capability)
+    if _exposes_nothing(capability):
+        findings.append(_no_exposes(capability))
+        return None, findings
+    document = Document(
+        where=where,
+        language=language,
+        version=version,
+        info=_info(root, source),
+        binds=(*_binds(root), *_binds(capability)),
+        consumes=consumes,
+        imports=imports,
+        adapters=adapters,
+        skills=skills,
+    )
+    return document, findings
+
+
+def read_shared(source: SourceFile, data: object) -> tuple[tuple[Consumes, ...], list[Finding]]:
+    """Read the consumed APIs of an imported file: root ``consumes``, else ``capability.consumes``.
+
+    Imports inside an imported file are not followed; its binds come along with each API.
+    """
+    findings: list[Finding] = []
+    if not isinstance(data, dict):
+        return (), findings
+    root = Node(data, Where(source), findings.append)
+    capability = root.mapping("capability")
+    holder = root if root.has("consumes") or capability is None else capability
+    consumes = tuple(_consumes_block(n) for n in holder.entries("consumes") if not _is_import(n))
+    binds = (*_binds(root), *(_binds(capability) if capability else ()))
+    return tuple(replace(c, variables=tuple(binds)) for c in consumes), findings
+
+
+def _version(root: Node, language: str) -> str:
+    value = root.raw(language)
+    version = value.get("version") if isinstance(value, dict) else value
+    text = version if isinstance(version, str) else str(version)
+    if text not in KNOWN_VERSIONS[language] or text != value:
+        root.report(
+            root.where.at(language).warning(
+                "W-VERSION",
+                f"unknown {language} version {text!r}: read as the newest known one",
+                f"write one of {', '.join(KNOWN_VERSIONS[language])}",
+            )
+        )
+    return text
+
+
+def _root_keys(root: Node) -> Iterator[Finding]:
+    for key in root.data:
+        if key not in _ROOT_KEYS:
+            yield root.where.at(key).warning(
+                "W-ROOT-KEY", f"the root key {key!r} has no meaning here", "remove it", key=True
+            )
+    capability = root.data.get("capability")
+    if isinstance(capability, dict) and capability.get("exposes"):
+        for key in capability:
+            if key not in _CAPABILITY_KEYS:
+                yield root.where.at("capability", key).warning(
+                    "W-CAPABILITY-KEY",
+                    f"'capability.{key}' has no meaning here",
+                    "remove it",
+                    key=True,
+                )
+
+
+def _exposes_nothing(capability: Node) -> bool:
+    return not capability.data.get("exposes")
+
+
+def _no_exposes(capability: Node) -> Finding:
+    other = next((k for k in capability.data if k not in _CAPABILITY_KEYS), None)
+    instead = f" ('capability.{other}' is no part of the language)" if other else ""
+    return capability.where.error(
+        "E-NO-EXPOSES",
+        f"nothing is exposed: 'capability.exposes' is missing or empty{instead}",
+        "add an adapter of type rest or mcp under 'capability.exposes'",
+        key=True,
+    )
+
+
+def _info(root: Node, source: SourceFile) -> Info:
+    info = root.mapping("info")
+    if info is None:
+        return Info(label=source.file)
+    return Info(
+        label=info.text("label", "display", "title", "name") or source.file,
+        description=info.text("description") or "",
+        version=info.text("version") or "",
+    )
+
+
+def _binds(holder: Node) -> tuple[Bind, ...]:
+    return tuple(
+        Bind(
+            where=node.where,
+            namespace=node.text("namespace") or node.key,
+            location=node.text("location"),
+            keys={str(k): str(v) for k, v in (node.data.get("keys") or {}).items()},
+        )
+        for node in holder.entries("binds")
+        if isinstance(node.data.get("keys") or {}, dict)
+    )
+
+
+# ------------------------------------------------------------------------------------ imports
+
+
+def _is_import(node: Node) -> bool:
+    return node.has("import", "openapi") or (node.has("ref") and not node.has("baseUri"))
+
+
+def _import(node: Node) -> Import | None:
+    if node.has("openapi"):
+        node.report(
+            node.where.error(
+                "E-IMPORT-OPENAPI",
+                "importing an OpenAPI document is not part of the language",
+                "write the operations as a 'consumes' block of type http",
+            )
+        )
+        return None
+    location = node.text("location", "from", "ref", "path")
+    if location is None:
+        node.report(node.where.error("E-IMPORT", "an import needs 'location'", "add the path"))
+        return None
+    if not node.has("import"):
+        node.report(_variant(node.where))
+    return Import(
+        where=node.where,
+        namespace=node.text("import", "namespace", "name"),
+        location=location,
+        alias=node.text("as"),
+        rooted=node.has("ref"),
+    )
+
+
+def _variant(where: Where) -> Finding:
+    return where.warning(
+        "W-IMPORT",
+        "this form of import is not part of the language",
+        "write 'consumes: [{import: <namespace>, location: <path>}]'",
+    )
+
+
+def _loose_imports(holder: Node) -> Iterator[Import]:
+    for key in ("import", "imports"):
+        value = holder.data.get(key)
+        for index, item in enumerate(value if isinstance(value, list) else ()):
+            where = holder.where.at(key, index)
+            if isinstance(item, str):
+                holder.report(_variant(where))
+                yield Import(where=where, namespace=None, location=item, rooted=True)
+            elif isinstance(item, dict):
+                entry = _import(Node(item, where, holder.report))
+                if entry is not None:
+                    yield replace(entry, rooted=True)
+
+
+def _consumes(root: Node, capability: Node) -> tuple[tuple[Consumes, ...], tuple[Import, ...]]:
+    blocks: list[Consumes] = []
+    imports: list[Import] = []
+    for holder in (capability, root):
+        for node in holder.entries("consumes"):
+            if _is_import(node):
+                entry = _import(node)
+                imports.extend([entry] if entry else [])
+            else:
+                blocks.append(_consumes_block(node))
+        imports.extend(_loose_imports(holder))
+    return tuple(blocks), tuple(imports)
+
+
+# ----------------------------------------------------------------------------------- consumes
+
+
+def _consumes_block(node: Node) -> Consumes:
+    resources = list(node.entries("resources"))
+    style = paths.are_absolute(
+        (resource.text("path") or "", operation.text("path") or "")
+        for resource in resources
+        for operation in resource.entries("operations")
+        if operation.has("path")
+    )
+    operations = tuple(
+        _consumed_operation(operation, resource, absolute=style)
+        for resource in resources
+        for operation in resource.entries("operations")
+    )
+    return Consumes(
+        where=node.where,
+        namespace=node.text("namespace") or node.key,
+        base_uri=node.text("baseUri") or "",
+        description=node.text("description") or "",
+        authentication=_authentication(node),
+        parameters=_parameters(node),
+        operations=operations,
+    )
+
+
+def _consumed_operation(node: Node, resource: Node, *, absolute: bool) -> ConsumedOperation:
+    method = node.text("method")
+    if method is None:
+        node.report(
+            node.where.warning("W-OP-METHOD", "no 'method': GET is assumed", "add 'method: GET'")
+        )
+    return ConsumedOperation(
+        where=node.where,
+        name=node.text("name", "id") or node.key,
+        method=(method or "GET").strip().upper(),
+        path=paths.join(resource.text("path") or "", node.text("path") or "", absolute=absolute),
+        description=node.text("description", "label", "display") or "",
+        parameters=(*_parameters(resource), *_parameters(node)),
+        body=_body(node),
+        raw_format=(node.text("outputRawFormat") or "json").lower(),
+        outputs=_outputs(node),
+        for_each=_for_each(node),
+    )
+
+
+def _authentication(node: Node) -> Authentication | None:
+    block = node.mapping("authentication", "auth")
+    if block is None:
+        return None
+    return Authentication(
+        where=block.where,
+        type=(block.text("type") or "").strip().lower(),
+        fields={k: v for k, v in block.data.items() if k != "type" and v is not None},
+    )
+
+
+def _parameters(holder: Node) -> tuple[Parameter, ...]:
+    seen: dict[tuple[str, str], Parameter] = {}
+    for node in holder.entries("inputParameters"):
+        parameter = _parameter(node)
+        if parameter is None:
+            continue
+        identity = (parameter.name, parameter.location)
+        if identity in seen:
+            node.report(
+                node.where.warning(
+                    "W-PARAM-DUP",
+                    f"parameter {parameter.name!r} is given twice: the first one counts",
+                    "remove one of them",
+                )
+            )
+        else:
+            seen[identity] = parameter
+    return tuple(seen.values())
+
+
+def _parameter(node: Node) -> Parameter | None:
+    name = node.text("name") or node.key
+    if not name:
+        node.report(
+            node.where.warning(
+                "W-PARAM-UNNAMED", "a parameter without a name is ignored", "add 'name'"
+            )
+        )
+        return None
+    required = node.data.get("required")
+    return Parameter(
+        where=node.where,
+        name=name,
+        location=(node.text("in") or "").strip().lower(),
+        type=_type(node),
+        required=required if isinstance(required, bool) else None,
+        description=node.text("description") or "",
+        value=_written(node, "value", "const"),
+        default=node.raw("default"),
+        nullable=node.data.get("nullable") is True,
+        mapping=node.text("mapping") or "",
+        schema={k: node.data[k] for k in SCHEMA_KEYWORDS if node.data.get(k) is not None},
+    )
+
+
+def _type(node: Node) -> str:
+    value = node.data.get("type")
+    return value.strip().lower() if isinstance(value, str) else ""
+
+
+def _written(node: Node, *names: str) -> Any:  # noqa: ANN401 - a JSON value or UNSET
+    for name in names:
+        if node.data.get(name) is not None:
+            return node.data[name]
+    return UNSET
+
+
+def _body(node: Node) -> Body | None:
+    raw = node.data.get("body")
+    if raw is None:
+        return None
+    where = node.where.at("body")
+    if not isinstance(raw, dict):
+        return Body(where=where, type="raw" if isinstance(raw, str) else "json", data=raw)
+    if "type" not in raw and "data" not in raw:
+        return Body(where=where, type="json", data=raw)
+    body_type = raw.get("type")
+    return Body(
+        where=where,
+        type=str(body_type).strip() if body_type else "json",
+        data=raw["data"] if raw.get("data") is not None else UNSET,
+    )
+
+
+def _for_each(node: Node) -> ForEach | None:
+    raw = node.data.get("forEach")
+    if raw is None:
+        return None
+    where = node.where.at("forEach")
+    name: Json = raw
+    element: Json = node.data.get("as")
+    if isinstance(raw, dict):
+        name = raw.get("forEach") or raw.get("in")
+        element = raw.get("as")
+    if isinstance(name, str) and isinstance(element, str) and name and element:
+        return ForEach(where=where, name=name, element=element)
+    node.report(
+        where.error(
+            "E-FOREACH",
+            "'forEach' needs the name of an array parameter, and 'as' the name of one element",
+            "write 'forEach: {forEach: keyIds, as: keyId}'",
+        )
+    )
+    return None
+
+
+# ------------------------------------------------------------------------------------ outputs
+
+
+def _outputs(holder: Node) -> tuple[Output, ...]:
+    return tuple(_output(node) for node in holder.entries("outputParameters"))
+
+
+def _output(node: Node) -> Output:
+    name = node.text("name") or node.key or None
+    mapping = node.text("mapping")
+    value = _written(node, "value", "const")
+    if mapping is None and name and isinstance(value, str) and value.startswith("$"):
+        # A named output without mapping whose value is a path: the reference reads it as one.
+        mapping, value = value, UNSET
+    properties = node.data.get("properties")
+    length = node.data.get("maxLength")
+    return Output(
+        where=node.where,
+        name=name,
+        type=_type(node),
+        mapping=mapping,
+        value=value,
+        properties=(
+            {n.key or n.text("name") or "": _output(n) for n in node.entries("properties")}
+            if properties
+            else None
+        ),
+        items=_nested(node, "items"),
+        values=_nested(node, "values"),
+        max_length=int(length) if isinstance(length, int | str) and str(length).isdigit() else None,
+    )
+
+
+def _nested(node: Node, name: str) -> Output | None:
+    raw = node.data.get(name)
+    where = node.where.at(name)
+    if isinstance(raw, list) and raw:
+        raw, where = raw[0], where.at(0)
+    return _output(Node(raw, where, node.report)) if isinstance(raw, dict) else None
+
+
+# ------------------------------------------------------------------------------------ exposes
+
+
+def _exposes(capability: Node) -> tuple[tuple[Adapter, ...], tuple[Skill, ...]]:
+    adapters: list[Adapter] = []
+    skills: list[Skill] = []
+    for node in capability.entries("exposes"):
+        kind = _type(node)
+        if kind == "rest":
+            adapters.append(_adapter(node, kind, tuple(_rest_units(node))))
+        elif kind == "mcp":
+            adapters.append(_adapter(node, kind, tuple(_tools(node))))
+        elif kind == "skill":
+            skills.extend(_skills(node))
+        elif kind != "control":
+            node.report(
+                node.where.at("type").error(
+                    "E-EXPOSES-TYPE",
+                    f"unknown exposes type {kind!r}",
+                    "use one of rest, mcp, skill, control",
+                )
+            )
+    return tuple(adapters), tuple(skills)
+
+
+def _adapter(node: Node, kind: str, units: tuple[Unit, ...]) -> Adapter:
+    if not units:
+        needed = "resources" if kind == "rest" else "tools"
+        node.report(
+            node.where.error(
+                "E-EXPOSES-EMPTY",
+                f"this {kind} adapter exposes nothing: it has no '{needed}'",
+                f"add '{needed}'",
+            )
+        )
+    port = node.number("port")
+    if port is not None and not 0 <= port <= 65535:
+        node.report(
+            node.where.at("port").error("E-PORT", f"port {port} does not exist", "use 1 to 65535")
+        )
+        port = None
+    return Adapter(
+        where=node.where,
+        type=kind,
+        namespace=node.text("namespace") or node.key or kind,
+        port=port,
+        address=node.text("address") or "",
+        transport=(node.text("transport") or "http").lower(),
+        description=node.text("description") or "",
+        units=units,
+    )
+
+
+def _rest_units(node: Node) -> Iterator[Unit]:
+    shared = _parameters(node)
+    for resource in node.entries("resources"):
+        base = resource.text("path") or ""
+        for operation in resource.entries("operations"):
+            path = paths.join(base, operation.text("path") or "")
+            if base and base[0] not in "/?":
+                node.report(
+                    resource.where.at("path").warning(
+                        "W-ROUTE-SLASH", f"the route {base!r} has no leading slash", "add it"
+                    )
+                )
+            yield _unit(
+                operation,
+                method=(operation.text("method") or "GET").strip().upper(),
+                path=path or "/",
+                inherited=(*shared, *_parameters(resource)),
+                named=resource,
+            )
+
+
+def _tools(node: Node) -> Iterator[Unit]:
+    for tool in node.entries("tools"):
+        yield _unit(tool)
+
+
+def _unit(
+    node: Node,
+    *,
+    method: str = "",
+    path: str = "",
+    inherited: tuple[Parameter, ...] = (),
+    named: Node | None = None,
+) -> Unit:
+    clause = node.data.get("with")
+    if clause is not None and not isinstance(clause, dict):
+        node.report(node.where.at("with").error("E-TYPE", "'with' must be a mapping"))
+        clause = None
+    own = _parameters(node)
+    call, problem = _call(node)
+    overridden = {(p.name, p.location) for p in own}
+    return Unit(
+        where=node.where,
+        name=node.text("name") or node.key or (named.text("name") or "" if named else ""),
+        label=node.text("label", "display", "title") or "",
+        description=node.text("description") or "",
+        method=method,
+        path=path,
+        call=call,
+        arguments=clause or {},
+        parameters=(*(p for p in inherited if (p.name, p.location) not in overridden), *own),
+        outputs=_outputs(node),
+        hints=_hints(node),
+        problem=problem,
+    )
+
+
+def _call(node: Node) -> tuple[str | None, Finding | None]:
+    call = node.data.get("call")
+    if isinstance(call, str) and call:
+        return call, None
+    for key in ("steps", "ref"):
+        if node.has(key):
+            return None, node.where.at(key).error(
+                "E-UNSUPPORTED", f"'{key}' is not served by this version", "use 'call'"
+            )
+    return None, node.where.error(
+        "E-CALL-MISSING",
+        "nothing to call: this unit has no 'call'",
+        "add 'call: <namespace>.<operation>'",
+    )
+
+
+def _hints(node: Node) -> Hints:
+    hints = node.mapping("hints")
+    if hints is None:
+        return Hints()
+    return Hints(
+        read_only=hints.flag("readOnly"),
+        destructive=hints.flag("destructive"),
+        idempotent=hints.flag("idempotent"),
+        open_world=hints.flag("openWorld"),
+    )
+
+
+def _skills(node: Node) -> Iterator[Skill]:
+    for skill in node.entries("skills"):
+        tools = []
+        for tool in skill.entries("tools"):
+            source = tool.mapping("from")
+            if tool.has("call"):
+                tool.report(
+                    tool.where.warning(
+                        "W-SKILL-CALL", "a call inside a skill is listed but not served"
+                    )
+                )
+            tools.append(
+                SkillTool(
+                    name=tool.text("name") or tool.key,
+                    description=tool.text("description") or "",
+                    source=(source.text("sourceNamespace") or "") if source else "",
+                    action=(source.text("action") or "") if source else "",
+                )
+            )
+        yield Skill(
+            where=skill.where,
+            name=skill.text("name") or skill.key,
+            description=skill.text("description") or "",
+            allowed_tools=skill.texts("allowed-tools"),
+            tools=tuple(tools),
+        )
