@@ -1,0 +1,506 @@
+"""The grammar of JSONPath expressions, and the records that they are read into.
+
+    path     = ["$" | "@"] segment*              an expression without "$" is given one
+    segment  = "." name | "." name "()" | "." "*" | "."? bracket
+             | ".." (name | "*" | bracket)
+    bracket  = "[" (quoted ("," quoted)* | integer ("," integer)* | slice | "*" | "?" test) "]"
+    slice    = integer? ":" integer? (":" integer?)?
+    test     = all ("||" all)*
+    all      = term ("&&" term)*
+    term     = "!" term | "(" test ")" | operand [operator operand]
+    operand  = ("$" | "@") segment* | quoted | number | "true" | "false" | "null"
+             | "[" operands "]" | "/" pattern "/" flags
+    operator = "==" "!=" "===" "!==" "<" "<=" ">" ">=" "=~" "in" "nin" "contains"
+
+A name after a dot may hold anything but ``.[]()``: also spaces, as ``$.user details.email``.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from naftiko_run.types import Json
+
+
+class JsonPathError(ValueError):
+    """An expression that cannot be read; ``position`` counts its characters from 0."""
+
+    def __init__(self, message: str, position: int) -> None:
+        """Keep what is wrong and where."""
+        self.message = message
+        self.position = position
+        super().__init__(f"{message} (at character {position + 1})")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A member of an object by its name, or an element of an array by its index.
+
+    A negative index counts from the end.
+    """
+
+    key: str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Several members of an object, as an object of them where nothing follows."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Elements:
+    """Several elements of an array."""
+
+    indexes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A range of the elements of an array."""
+
+    start: int | None
+    stop: int | None
+    step: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """All elements of an array or all members of an object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """``.length`` at the end: the member of that name, else the length of an array."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """The elements of an array that pass a test; an object, where it passes itself."""
+
+    test: "Test"
+
+
+@dataclass(frozen=True, slots=True)
+class Descent:
+    """A selector that is applied to a value and to everything inside it."""
+
+    selector: "Selector"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function of the value that the path has reached."""
+
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A path inside a test: from the root, or from the value that is tested."""
+
+    absolute: bool
+    segments: tuple["Segment", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A value inside a test."""
+
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A regular expression inside a test."""
+
+    text: str
+    flags: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """Whether a path leads to anything, be it null."""
+
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two values and the operator between them."""
+
+    left: "Operand"
+    operator: str
+    right: "Operand"
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The opposite of a test."""
+
+    test: "Test"
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Several tests joined by ``&&``."""
+
+    tests: tuple["Test", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Several tests joined by ``||``."""
+
+    tests: tuple["Test", ...]
+
+
+Selector = Key | Members | Elements | Slice | Every | Length | Matching
+Segment = Selector | Descent | Call
+Operand = Query | Literal | Pattern
+Test = Exists | Comparison | Not | AllOf | AnyOf
+
+functions = ("length", "size", "sum", "min", "max", "avg", "first", "last", "keys")
+"""The functions that a path may end in (``.length()``)."""
+
+longest_expression = 2000
+deepest_test = 20
+"""Parentheses and tests inside tests; reading and running them takes a Python frame each."""
+
+_largest_index = 2**53 - 1  # RFC 9535 section 2.1: what every JSON implementation can hold
+_name_at_top = re.compile(r"[^.\[\]()]+")
+_name_in_test = re.compile(r"[^.\[\]()\s=<>!&|~,]+")
+_number = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_integer = re.compile(r"-?[0-9]+")
+_word = re.compile(r"[A-Za-z]+")
+_operator = re.compile(r"===|!==|==|!=|<=|>=|=~|<|>|(?:in|nin|contains)\b")
+_space = re.compile(r"\s*")
+_hex4 = re.compile(r"[0-9a-fA-F]{4}")
+_escapes = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"} | {c: c for c in "\\/'\""}
+_Item = TypeVar("_Item")
+_constants: dict[str, Json] = {"true": True, "false": False, "null": None}
+
+
+def parse(expression: str) -> tuple[Segment, ...]:
+    """Read an expression.
+
+    Raises:
+        JsonPathError: it is malformed.
+
+    """
+    if len(expression) > longest_expression:
+        raise JsonPathError(
+            f"an expression of {len(expression)} characters is too long"
+            f" (at most {longest_expression})",
+            longest_expression,
+        )
+    return _Parser(expression).whole()
+
+
+class _Parser:
+    """Reads one expression from left to right; each method consumes what its name says."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.end = len(text.rstrip())
+        self.position = 0
+        self.tests = 0
+
+    # -------------------------------------------------------------------------- characters
+
+    def error(self, message: str, position: int | None = None) -> JsonPathError:
+        return JsonPathError(message, self.position if position is None else position)
+
+    def space(self) -> None:
+        self.position = _space.match(self.text, self.position, self.end).end()  # type: ignore[union-attr]
+
+    def at(self, text: str) -> bool:
+        return self.text.startswith(text, self.position, self.end)
+
+    def skip(self, text: str) -> bool:
+        if self.at(text):
+            self.position += len(text)
+            return True
+        return False
+
+    def expect(self, text: str, context: str) -> None:
+        self.space()
+        if not self.skip(text):
+            raise self.error(f"'{text}' is missing {context}")
+
+    def take(self, pattern: re.Pattern[str]) -> str:
+        found = pattern.match(self.text, self.position, self.end)
+        if found is None:
+            return ""
+        self.position = found.end()
+        return found[0]
+
+    # -------------------------------------------------------------------------------- path
+
+    def whole(self) -> tuple[Segment, ...]:
+        self.space()
+        if self.position == self.end:
+            raise self.error("the expression is empty")
+        if self.text[self.position : self.end] in ("$.", "@.", "."):
+            return ()  # how the whole response is written in practice
+        if self.skip("$") or self.lone_at() or self.at("[") or self.at("."):
+            segments = self.segments(_name_at_top)
+        else:
+            segments = self.segments(_name_at_top, self.dotted(_name_at_top))
+        if self.position < self.end:
+            raise self.error(f"'.' or '[' is expected, not {self.text[self.position]!r}")
+        return segments
+
+    def lone_at(self) -> bool:
+        """Skip ``@`` for the root; in ``@type`` it belongs to the name."""
+        following = self.text[self.position + 1 : self.position + 2]
+        return following in ("", ".", "[") and self.skip("@")
+
+    def segments(self, names: re.Pattern[str], *first: Segment) -> tuple[Segment, ...]:
+        found = list(first)
+        while (segment := self.segment(names)) is not None:
+            found.append(segment)
+        if found and found[-1] == Key("length") and self.text[self.position - 1] != "]":
+            found[-1] = Length()
+        _refuse_repetition(found, self)
+        return tuple(found)
+
+    def segment(self, names: re.Pattern[str]) -> Segment | None:
+        if names is _name_at_top:
+            self.space()
+        if self.skip(".."):
+            return Descent(self.descended(names))
+        if self.skip("."):
+            return self.bracket() if self.skip("[") else self.dotted(names)
+        return self.bracket() if self.skip("[") else None
+
+    def descended(self, names: re.Pattern[str]) -> Selector:
+        start = self.position
+        found = self.bracket() if self.skip("[") else self.dotted(names)
+        if isinstance(found, Call):
+            raise self.error("a function cannot follow '..'", start)
+        return found
+
+    def dotted(self, names: re.Pattern[str]) -> Selector | Call:
+        start = self.position
+        name = self.take(names).strip()
+        if not name:
+            raise self.error("a name is missing after '.'", start)
+        if self.skip("("):
+            return self.call(name, start)
+        return Every() if name == "*" else Key(name)
+
+    def call(self, name: str, start: int) -> Call:
+        if name not in functions:
+            raise self.error(f"no function '{name}()'; there are {', '.join(functions)}", start)
+        self.expect(")", f"after '{name}('; functions take no arguments")
+        return Call(name)
+
+    # ---------------------------------------------------------------------------- brackets
+
+    def bracket(self) -> Selector:
+        start = self.position - 1
+        self.space()
+        if self.skip("*"):
+            selector: Selector = Every()
+        elif self.skip("?"):
+            selector = Matching(self.test())
+        elif self.at("'") or self.at('"'):
+            selector = self.members()
+        else:
+            selector = self.elements()
+        self.expect("]", f"for the '[' at character {start + 1}")
+        return selector
+
+    def members(self) -> Selector:
+        names = self.separated(self.quoted)
+        return Key(names[0]) if len(names) == 1 else Members(tuple(dict.fromkeys(names)))
+
+    def elements(self) -> Selector:
+        first = self.bound()
+        self.space()
+        if self.at(":"):
+            return self.slice(first)
+        if first is None:
+            raise self.error("a quoted name, an index, a slice, '*' or '?' is expected in '[…]'")
+        indexes = [first]
+        while self.comma():
+            index = self.bound()
+            if index is None:
+                raise self.error("an index is missing after ','")
+            indexes.append(index)
+        return Key(first) if len(indexes) == 1 else Elements(tuple(dict.fromkeys(indexes)))
+
+    def slice(self, start: int | None) -> Slice:
+        self.skip(":")
+        stop = self.bound()
+        self.space()
+        return Slice(start, stop, self.bound() if self.skip(":") else None)
+
+    def bound(self) -> int | None:
+        self.space()
+        start = self.position
+        text = self.take(_integer)
+        if len(text) > 17 or abs(int(text or 0)) > _largest_index:
+            raise self.error("the index is too large", start)
+        return int(text) if text else None
+
+    def separated(self, item: Callable[[], _Item]) -> list[_Item]:
+        items = [item()]
+        while self.comma():
+            items.append(item())
+        return items
+
+    def comma(self) -> bool:
+        self.space()
+        return self.skip(",")
+
+    def quoted(self) -> str:
+        self.space()
+        start = self.position
+        quote = self.text[start : start + 1]
+        if quote not in ("'", '"'):
+            raise self.error("a quoted name is missing")
+        self.position += 1
+        text = ""
+        while not self.skip(quote):
+            if self.position >= self.end:
+                raise self.error(f"the closing {quote} is missing", start)
+            text += self.escaped() if self.skip("\\") else self.character()
+        return text
+
+    def character(self) -> str:
+        self.position += 1
+        return self.text[self.position - 1]
+
+    def escaped(self) -> str:
+        start = self.position - 1
+        kind = self.text[self.position : self.position + 1]
+        self.position += 1
+        if kind in _escapes:
+            return _escapes[kind]
+        if kind == "u":
+            return self.unicode(start)
+        raise self.error(f"'\\{kind}' is not an escape; a backslash is written '\\\\'", start)
+
+    def unicode(self, start: int) -> str:
+        high = self.take(_hex4)
+        low = self.take(_hex4) if high[:1] in "dD" and self.skip("\\u") else ""
+        text = bytes.fromhex(high + low).decode("utf-16-be", "replace")
+        if not high or ("\ufffd" in text and high.lower() != "fffd"):
+            raise self.error("'\\u' needs the four hexadecimal digits of a character", start)
+        return text
+
+    # ------------------------------------------------------------------------------- tests
+
+    def test(self) -> Test:
+        start = self.position
+        self.tests += 1
+        if self.tests > deepest_test:
+            raise self.error("tests are nested too deeply", start)
+        found = self.joined("||", self.all_of, AnyOf)
+        self.tests -= 1
+        return found
+
+    def all_of(self) -> Test:
+        return self.joined("&&", self.term, AllOf)
+
+    def joined(
+        self,
+        operator: str,
+        part: Callable[[], Test],
+        record: Callable[[tuple[Test, ...]], Test],
+    ) -> Test:
+        tests = [part()]
+        self.space()
+        while self.skip(operator):
+            tests.append(part())
+            self.space()
+        return tests[0] if len(tests) == 1 else record(tuple(tests))
+
+    def term(self) -> Test:
+        negated = False
+        self.space()
+        while self.at("!") and not self.at("!="):
+            self.position += 1
+            negated = not negated
+            self.space()
+        if self.skip("("):
+            found = self.test()
+            self.expect(")", "after a test")
+        else:
+            found = self.comparison()
+        return Not(found) if negated else found
+
+    def comparison(self) -> Test:
+        start = self.position
+        left = self.operand()
+        self.space()
+        operator = self.take(_operator)
+        if operator:
+            return self.compared(left, operator)
+        if isinstance(left, Query):
+            return Exists(left)
+        raise self.error("a test compares a path with something", start)
+
+    def compared(self, left: Operand, operator: str) -> Test:
+        start = self.position
+        right = self.operand()
+        if isinstance(left, Pattern) or isinstance(right, Pattern) != (operator == "=~"):
+            raise self.error("'=~' has a /pattern/ on its right, and nothing else has", start)
+        return Comparison(left, operator, right)
+
+    def operand(self) -> Operand:
+        self.space()
+        if self.at("@") or self.at("$"):
+            return Query(self.character() == "$", self.segments(_name_in_test))
+        if self.at("'") or self.at('"'):
+            return Literal(self.quoted())
+        if self.skip("["):
+            return self.literals()
+        if self.skip("/"):
+            return self.pattern()
+        return self.scalar()
+
+    def scalar(self) -> Literal:
+        start = self.position
+        if number := self.take(_number):
+            return Literal(int(number) if _integer.fullmatch(number) else float(number))
+        word = self.take(_word)
+        if word in _constants:
+            return Literal(_constants[word])
+        raise self.error("a path (@ or $), a quoted text, a number or a constant is missing", start)
+
+    def literals(self) -> Literal:
+        self.space()
+        if self.skip("]"):
+            return Literal([])
+        values = [o.value for o in self.separated(self.operand) if isinstance(o, Literal)]
+        self.expect("]", "after a list of values")
+        return Literal(values)
+
+    def pattern(self) -> Pattern:
+        start = self.position
+        text = ""
+        while not self.skip("/"):
+            if self.position >= self.end:
+                raise self.error("the closing '/' of the pattern is missing", start)
+            text += "/" if self.skip("\\/") else self.character()
+            if text.endswith("\\") and self.position < self.end:
+                text += self.character()
+        return Pattern(text, self.take(_word), start)
+
+
+def _refuse_repetition(segments: list[Segment], parser: _Parser) -> None:
+    """Keep the number of results linear: what can yield a value twice may be used twice only."""
+    repeating = [
+        s
+        for s in segments
+        if isinstance(s, Descent)
+        or (isinstance(s, Elements) and min(s.indexes) < 0 <= max(s.indexes))
+    ]
+    if len(repeating) > 2:
+        raise parser.error("'..' and unions of leading and trailing indexes are allowed twice")
