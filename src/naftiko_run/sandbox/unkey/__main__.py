@@ -1,7 +1,9 @@
 """`python -m naftiko_run.sandbox.unkey --port N`: the sandbox alone, as a process."""
 
 import argparse
+import signal
 import socket
+import sqlite3
 import sys
 
 import uvicorn
@@ -24,11 +26,19 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         sys.stderr.write(f"cannot listen on {options.host}:{options.port}: {error.strerror}\n")
         return 3
-    app = create_app(database=options.database, root_key=options.root_key)
+    try:
+        app = create_app(database=options.database, root_key=options.root_key)
+    except sqlite3.Error as error:
+        listener.close()
+        sys.stderr.write(f"cannot use {options.database}: {error}\n")
+        return 1
     port = listener.getsockname()[1]
     host = f"[{options.host}]" if ":" in options.host else options.host
     sys.stdout.write(f"Unkey sandbox on http://{host}:{port} root key {options.root_key}\n")
     sys.stdout.flush()
+    # The server stops at these, then raises them once more for whoever else listens: nobody does.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
     with listener:
         uvicorn.Server(config).run(sockets=[listener])

@@ -29,6 +29,7 @@ def authenticate(store: Store, authorization: str, now: int) -> tuple[RootKey, i
 
     Raises:
         ApiError: There is none, or it must not be used.
+
     """
     token = authorization.removeprefix(_SCHEME).strip()
     if not authorization.startswith(_SCHEME) or not token:
@@ -83,6 +84,7 @@ def admit(
 
     Raises:
         ApiError: The workspace has asked too much; `allowance` says when to come back.
+
     """
     if per_minute is None:
         return

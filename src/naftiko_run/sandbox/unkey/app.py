@@ -18,7 +18,7 @@ from naftiko_run.sandbox.unkey import errors, gojson
 from naftiko_run.sandbox.unkey.access import Allowance, admit, authenticate
 from naftiko_run.sandbox.unkey.call import Call, Nothing, Operation, Page, Reply
 from naftiko_run.sandbox.unkey.errors import ApiError
-from naftiko_run.sandbox.unkey.gojson import Json, SyntaxFault
+from naftiko_run.sandbox.unkey.gojson import Json, JsonError
 from naftiko_run.sandbox.unkey.ids import new_id
 from naftiko_run.sandbox.unkey.operations import OPERATIONS
 from naftiko_run.sandbox.unkey.schema import Findings, check
@@ -64,7 +64,8 @@ class _Endpoint:
         self._store = store
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000, "reason": ""})
             return
         path, method = scope["path"], scope["method"]
         if path == _LIVENESS:
@@ -92,7 +93,7 @@ class _Endpoint:
             status, envelope = error.status, {"error": error.body()}
             if error.negotiable and request.accepts_problems():
                 media = _PROBLEM
-        except Exception:
+        except Exception:  # noqa: BLE001 - callers never see a stack trace
             _LOG.exception("The sandbox failed to answer %s", scope["path"])
             status, envelope = 500, {"error": errors.unexpected().body()}
         envelope["meta"] = {"requestId": new_id("req")}
@@ -149,6 +150,7 @@ class _Request:
 
         Raises:
             ApiError: Something is missing or not as it must be.
+
         """
         path = self._scope["path"]
         if not self.header("authorization"):
@@ -190,7 +192,7 @@ class _Request:
 def _decode(operation: Operation, path: str, body: bytes) -> tuple[Findings, Json]:
     try:
         value = gojson.loads(body)
-    except SyntaxFault as fault:
+    except JsonError as fault:
         raise errors.invalid(
             errors.schema_detail(path),
             "requestBody",
@@ -245,7 +247,7 @@ async def _plain(send: Send, status: int, text: bytes, allow: bytes | None = Non
     await _respond(send, status, _TEXT, text, headers)
 
 
-async def _respond(  # noqa: PLR0913 - the parts of a response
+async def _respond(
     send: Send,
     status: int,
     media: bytes,

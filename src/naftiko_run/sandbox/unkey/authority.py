@@ -53,6 +53,7 @@ class RootKey:
 
         Raises:
             ApiError: The root key lacks it.
+
         """
         if not self.may(query):
             raise errors.forbidden(
@@ -109,35 +110,27 @@ def identity_path(workspace: str, action: str) -> str:
     return f"unkey:v1:{workspace}:projects/*/identities/*#{action}"
 
 
+_ACTIONS = {
+    "api": (
+        *("create_api", "read_api", "update_api", "delete_api"),
+        *("create_key", "read_key", "update_key", "delete_key", "verify_key"),
+        *("encrypt_key", "decrypt_key", "read_analytics"),
+    ),
+    "rbac": (
+        *("create_permission", "read_permission", "update_permission", "delete_permission"),
+        *("create_role", "read_role", "update_role", "delete_role"),
+        *("add_permission_to_key", "remove_permission_from_key"),
+        *("add_role_to_key", "remove_role_from_key"),
+        *("add_permission_to_role", "remove_permission_from_role"),
+    ),
+    "identity": ("create_identity", "read_identity", "update_identity", "delete_identity"),
+    "ratelimit": (
+        *("create_namespace", "read_namespace", "update_namespace", "delete_namespace"),
+        *("set_override", "read_override", "delete_override", "limit"),
+    ),
+}
+
 EVERYTHING: frozenset[str] = frozenset(
-    [
-        *(
-            f"api.*.{action}"
-            for action in (
-                "create_api read_api update_api delete_api create_key read_key update_key "
-                "delete_key encrypt_key decrypt_key verify_key read_analytics"
-            ).split()
-        ),
-        *(
-            f"rbac.*.{action}"
-            for action in (
-                "create_permission read_permission update_permission delete_permission "
-                "create_role read_role update_role delete_role "
-                "add_permission_to_key remove_permission_from_key add_role_to_key "
-                "remove_role_from_key add_permission_to_role remove_permission_from_role"
-            ).split()
-        ),
-        *(
-            f"identity.*.{action}"
-            for action in ("create_identity read_identity update_identity delete_identity".split())
-        ),
-        *(
-            f"ratelimit.*.{action}"
-            for action in (
-                "create_namespace read_namespace update_namespace delete_namespace limit "
-                "set_override read_override delete_override"
-            ).split()
-        ),
-    ]
+    f"{kind}.*.{action}" for kind, actions in _ACTIONS.items() for action in actions
 )
 """Every permission there is, on every resource."""

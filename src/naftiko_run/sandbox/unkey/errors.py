@@ -19,7 +19,7 @@ class ApiError(Exception):
     whether the answer may be `application/problem+json`.
     """
 
-    def __init__(  # noqa: PLR0913 - the parts of an error body
+    def __init__(
         self,
         status: int,
         title: str,

@@ -27,7 +27,7 @@ _HEX = b"0123456789abcdefABCDEF"
 _INT64 = 1 << 63
 
 
-class SyntaxFault(ValueError):
+class JsonError(ValueError):
     """A body that is no JSON; the message is the one the server gives."""
 
 
@@ -35,7 +35,8 @@ def loads(body: bytes) -> Json:
     """Decode a JSON text.
 
     Raises:
-        SyntaxFault: The text is no JSON, or nests too deep.
+        JsonError: The text is no JSON, or nests too deep.
+
     """
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH:
         scan(body)
@@ -59,7 +60,7 @@ def _parse_int(literal: str) -> int | float:
 def _parse_float(literal: str) -> float:
     value = float(literal)
     if math.isinf(value):
-        raise SyntaxFault(f"json: cannot unmarshal number {literal} into Go value of type float64")
+        raise JsonError(f"json: cannot unmarshal number {literal} into Go value of type float64")
     return value
 
 
@@ -148,7 +149,8 @@ def scan(body: bytes) -> None:
     """Read a text as Go's scanner does, only to find what is wrong with it.
 
     Raises:
-        SyntaxFault: At the first byte that cannot be there.
+        JsonError: At the first byte that cannot be there.
+
     """
     _Scanner(body).run()
 
@@ -172,18 +174,18 @@ class _Scanner:
 
     def peek(self) -> int:
         if self.at >= len(self.body):
-            raise SyntaxFault("unexpected end of JSON input")
+            raise JsonError("unexpected end of JSON input")
         return self.body[self.at]
 
-    def fault(self, context: str) -> SyntaxFault:
-        return SyntaxFault(f"invalid character {_quoted_byte(self.peek())} {context}")
+    def fault(self, context: str) -> JsonError:
+        return JsonError(f"invalid character {_quoted_byte(self.peek())} {context}")
 
     def _value(self, byte: int) -> str:
         if byte in b"{[":
             self.at += 1
             self.stack.append("object" if byte == 0x7B else "array")
             if len(self.stack) > MAX_DEPTH:
-                raise SyntaxFault("exceeded max depth")
+                raise JsonError("exceeded max depth")
             return "first_name" if byte == 0x7B else "first_item"
         if byte == 0x22:
             self._string()

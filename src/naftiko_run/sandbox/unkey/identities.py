@@ -10,6 +10,8 @@ from naftiko_run.sandbox.unkey.gojson import Json
 from naftiko_run.sandbox.unkey.ids import sort_key
 from naftiko_run.sandbox.unkey.records import (
     create_identity as make_identity,
+)
+from naftiko_run.sandbox.unkey.records import (
     identity_by_external_id,
     meta_text,
     replace_ratelimits,

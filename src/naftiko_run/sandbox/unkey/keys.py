@@ -93,6 +93,7 @@ def set_permissions(
 
     Raises:
         ApiError: A slug differs from an existing one in case only.
+
     """
     permissions: list[str] = []
     for slug in dict.fromkeys(slugs):
@@ -292,12 +293,7 @@ def reroll_key(call: Call, body: Body) -> Reply:
         )
     }
     rerolled = _insert(call, text, {**copied, "start": start})
-    for sql in (
-        "INSERT INTO keys_permissions (key_id, permission_id)"
-        " SELECT ?, permission_id FROM keys_permissions WHERE key_id = ?",
-        "INSERT INTO keys_roles (key_id, role_id)"
-        " SELECT ?, role_id FROM keys_roles WHERE key_id = ?",
-    ):
+    for sql in (_COPY_PERMISSIONS, _COPY_ROLES):
         call.db.run(sql, rerolled, key["id"])
     replace_ratelimits(call.db, rerolled, _copied_ratelimits(call, key["id"]))
     call.db.run(
@@ -306,6 +302,16 @@ def reroll_key(call: Call, body: Body) -> Reply:
         key["id"],
     )
     return {"keyId": rerolled, "key": text}
+
+
+_COPY_PERMISSIONS = """
+INSERT INTO keys_permissions (key_id, permission_id)
+SELECT ?, permission_id FROM keys_permissions WHERE key_id = ?
+"""
+_COPY_ROLES = """
+INSERT INTO keys_roles (key_id, role_id)
+SELECT ?, role_id FROM keys_roles WHERE key_id = ?
+"""
 
 
 def _copied_ratelimits(call: Call, key: str) -> list[dict[str, Json]]:

@@ -9,7 +9,8 @@ AND and OR are read in any case. A permission is compared as it stands: nothing 
 """
 
 import re
-from collections.abc import Callable, Set as AbstractSet
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
 
@@ -34,6 +35,7 @@ def compile_query(query: str) -> Check:
 
     Raises:
         ApiError: The query is malformed.
+
     """
     if not query.strip():
         raise _fault("Unexpected end of input. Please provide a valid permission query.")
@@ -89,12 +91,12 @@ class _Parser:
         if token.kind == "permission":
             return lambda held: token.text in held
         if token.kind == "(":
-            return self._group(token)
+            return self._group()
         if token.kind == "end":
             raise _fault(f"Unexpected end of query. {_WANTED}")
         raise _fault(f"Unexpected token '{token.text}' at position {token.at}. {_WANTED}")
 
-    def _group(self, opening: _Token) -> Check:
+    def _group(self) -> Check:
         if self.token.kind == ")":
             raise _fault(
                 f"Empty parentheses found at position {self.token.at}. "

@@ -82,9 +82,7 @@ def _used(db: Database, demand: Demand, now: int) -> int:
     return used
 
 
-def _count(  # noqa: PLR0913, PLR0917 - the parts of a counter
-    db: Database, scope: str, identifier: str, duration: int, cost: int, now: int
-) -> None:
+def _count(db: Database, scope: str, identifier: str, duration: int, cost: int, now: int) -> None:
     period = now // duration
     changed = db.run(
         "UPDATE counters SET amount = amount + ?"

@@ -254,6 +254,7 @@ def roles_named(call: Call, names: Iterable[str]) -> list[Row]:
 
     Raises:
         ApiError: One of them does not exist.
+
     """
     found: dict[str, Row] = {}
     for name in names:

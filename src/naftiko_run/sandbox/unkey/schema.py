@@ -216,4 +216,4 @@ def _number(value: float) -> str:
         tail = digits[1:].rstrip("0")
         mantissa = ("-" if value < 0 else "") + digits[0] + (f".{tail}" if tail else "")
     power = f"{int(exponent):02d}".translate(_SUPERSCRIPT)
-    return f"{mantissa}×10{power}"
+    return f"{mantissa}\N{MULTIPLICATION SIGN}10{power}"
