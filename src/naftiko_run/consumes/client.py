@@ -1,0 +1,109 @@
+"""The upstream HTTP client: a request in, a whole reply out, by the engine that this machine has.
+
+What holds for every engine (:mod:`naftiko_run.consumes.engines`):
+
+* The request goes out as it is given: no redirect is followed, no cookie is kept, the bytes of the
+  URL are not touched. ``User-Agent``, ``Accept: */*`` and ``Accept-Encoding`` are added where they
+  are missing.
+* It is sent once. A pooled connection that turns out to be closed before anything was written is
+  replaced; after that a failure is reported, because the upstream may have acted.
+* The reply is whole, decoded and within :class:`ClientLimits`, or there is an error.
+"""
+
+import importlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Final
+from urllib.parse import urlsplit
+
+from naftiko_run.consumes.engines import faults
+from naftiko_run.consumes.engines.settings import ClientLimits, EngineError, EngineSettings
+from naftiko_run.consumes.proxies import Proxies, trusted_roots
+from naftiko_run.errors import NaftikoError, UnsupportedError
+from naftiko_run.types import Client, Reply, Request
+
+__all__ = ["ClientLimits", "create_client"]
+
+_log = logging.getLogger(__name__)
+
+Engine = Callable[[EngineSettings], Client]
+"""Makes a client; raises :class:`EngineError` or :class:`ImportError` where it cannot work."""
+
+
+def create_client(
+    limits: ClientLimits, *, engine: str | None = None, environ: Mapping[str, str]
+) -> Client:
+    """Make a client with its own pool of connections.
+
+    ``engine`` (else ``NAFTIKO_ENGINE``) names one of :data:`ENGINES`; without it the first that
+    works here is used. Proxies and certificates come from ``environ``.
+
+    Raises :class:`NaftikoError` where the engine or a certificate file cannot be used.
+    """
+    settings = EngineSettings(limits=limits, roots=trusted_roots(environ))
+    make, direct = _choose(engine or environ.get("NAFTIKO_ENGINE") or None, settings)
+    proxies = Proxies.from_environ(environ)
+    return _Routed(make, settings, proxies, direct) if proxies.by_scheme else direct
+
+
+class _Routed:
+    """Sends each request through the proxy that its host calls for, with one client per proxy."""
+
+    def __init__(
+        self, make: Engine, settings: EngineSettings, proxies: Proxies, direct: Client
+    ) -> None:
+        self._make = make
+        self._settings = settings
+        self._proxies = proxies
+        self._clients: dict[str | None, Client] = {None: direct}
+
+    async def send(self, request: Request) -> Reply:
+        """Send one request and read the whole reply."""
+        try:
+            parts = urlsplit(request.url)
+            proxy = self._proxies.find(parts.scheme.lower(), parts.hostname or "")
+        except ValueError as error:
+            raise faults.unsendable(request.url, "its URL cannot be read") from error
+        client = self._clients.get(proxy)
+        if client is None:
+            client = self._clients[proxy] = self._client(request.url, proxy)
+        return await client.send(request)
+
+    def _client(self, url: str, proxy: str | None) -> Client:
+        try:
+            return self._make(replace(self._settings, proxy=proxy))
+        except (ValueError, ImportError) as error:
+            raise faults.unreachable(url, "its proxy cannot be used") from error
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for client in self._clients.values():
+            await client.aclose()
+
+
+def _choose(name: str | None, settings: EngineSettings) -> tuple[Engine, Client]:
+    if name is not None and name not in ENGINES:
+        raise UnsupportedError(f"engine {name!r} is not known: use {' or '.join(ENGINES)}")
+    problems = []
+    for candidate in [name] if name else ENGINES:
+        try:
+            make = _load(candidate)
+            return make, make(settings)
+        except (ImportError, EngineError) as error:
+            problems.append(f"engine {candidate} cannot be used: {error}")
+            _log.info(problems[-1])
+    raise NaftikoError("; ".join(problems))
+
+
+def _load(name: str) -> Engine:
+    module, _, attribute = ENGINES[name].partition(":")
+    make: Engine = getattr(importlib.import_module(module), attribute)
+    return make
+
+
+ENGINES: Final = {
+    "pyreqwest": "naftiko_run.consumes.engines.rust:RustClient",
+    "httpx2": "naftiko_run.consumes.engines.portable:PortableClient",
+}
+"""Best first; a module is imported only when its engine is chosen."""

@@ -1,0 +1,117 @@
+"""Content codings (RFC 9110 section 8.4), removed piece by piece so that no bomb goes off."""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+_STEP: Final = 64 * 1024
+
+
+class CodingError(Exception):
+    """The bytes are not in the coding that was announced, or the coding is not known."""
+
+
+class TruncatedError(CodingError):
+    """The bytes end in the middle of the coding."""
+
+
+class TooLargeError(Exception):
+    """What came out is over the limit."""
+
+
+class Inflater:
+    """Decodes gzip (also several members in a row) or deflate, never more than a step at once."""
+
+    def __init__(self, coding: str) -> None:
+        self._gzip = coding == "gzip"
+        self._started = False
+        self._zlib = zlib.decompressobj(31 if self._gzip else 15)
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Give what these bytes decode to, in pieces."""
+        while data:
+            if self._zlib.eof:
+                # Padding or anything else after the last member is ignored, as browsers do.
+                if not (self._gzip and data.startswith(b"\x1f\x8b")):
+                    return
+                self._zlib = zlib.decompressobj(31)
+            yield self._piece(data)
+            data = self._zlib.unconsumed_tail or self._zlib.unused_data
+
+    def _piece(self, data: bytes) -> bytes:
+        try:
+            piece = self._zlib.decompress(data, _STEP)
+        except zlib.error as error:
+            if self._gzip or self._started:
+                raise CodingError from error
+            # Some servers send "deflate" without its zlib wrapper.
+            self._zlib = zlib.decompressobj(-15)
+            try:
+                piece = self._zlib.decompress(data, _STEP)
+            except zlib.error:
+                raise CodingError from error
+        self._started = True
+        return piece
+
+    def finish(self) -> Iterator[bytes]:
+        """Give what is still held back and check that the end was reached."""
+        while self._started and not self._zlib.eof:
+            piece = self._zlib.decompress(b"", _STEP)
+            if not piece:
+                raise TruncatedError
+            yield piece
+
+
+_NAMES: Final = {"gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate"}
+
+
+def inflaters(content_encoding: str) -> list[Inflater]:
+    """The decoders for a Content-Encoding field, in the order in which they are applied."""
+    names = [name.strip().lower() for name in content_encoding.split(",")]
+    names = [name for name in names if name not in ("", "identity")]
+    if len(names) > 3 or not _NAMES.keys() >= set(names):
+        raise CodingError
+    return [Inflater(_NAMES[name]) for name in reversed(names)]
+
+
+class Body:
+    """A reply's body as it grows: decoded, and refused once it is over the limit."""
+
+    def __init__(self, content_encoding: str, limit: int) -> None:
+        self._inflaters = inflaters(content_encoding)
+        self._limit = limit
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def add(self, data: bytes) -> None:
+        """Take bytes from the wire."""
+        self._pass(data, 0)
+
+    def finish(self) -> bytes:
+        """Give the whole body."""
+        for at, inflater in enumerate(self._inflaters):
+            for piece in inflater.finish():
+                self._pass(piece, at + 1)
+        return b"".join(self._pieces)
+
+    def _pass(self, data: bytes, at: int) -> None:
+        if at < len(self._inflaters):
+            for piece in self._inflaters[at].feed(data):
+                self._pass(piece, at + 1)
+            return
+        self._size += len(data)
+        if self._size > self._limit:
+            raise TooLargeError
+        self._pieces.append(data)
+
+
+def decode(content_encoding: str, data: bytes, limit: int) -> bytes:
+    """Remove the content codings of a whole body."""
+    body = Body(content_encoding, limit)
+    for part in _steps(data):
+        body.add(part)
+    return body.finish()
+
+
+def _steps(data: bytes) -> Iterable[bytes]:
+    return (data[at : at + _STEP] for at in range(0, len(data), _STEP))

@@ -1,0 +1,70 @@
+"""The sentences for what goes wrong upstream: host and port, never a query, a header or a body."""
+
+from urllib.parse import urlsplit
+
+from naftiko_run.errors import (
+    UnreadableReply,
+    UpstreamError,
+    UpstreamReset,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+
+
+def place(url: str) -> str:
+    """Name the host and port of a URL."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or "?"
+        port = parts.port or (443 if parts.scheme.lower() == "https" else 80)
+    except ValueError:
+        return "an address that cannot be read"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def unreachable(url: str, why: str) -> UpstreamUnreachable:
+    """Nothing was sent, because no connection could be made."""
+    return UpstreamUnreachable(f"cannot connect to {place(url)}: {why}")
+
+
+def connect_timeout(url: str, seconds: float) -> UpstreamTimeout:
+    """Nothing was sent, because connecting took too long."""
+    return UpstreamTimeout(f"no connection to {place(url)} within {seconds:g} seconds")
+
+
+def timeout(url: str, seconds: float) -> UpstreamTimeout:
+    """The reply was not complete in time."""
+    return UpstreamTimeout(f"{place(url)} gave no complete reply within {seconds:g} seconds")
+
+
+def reset(url: str) -> UpstreamReset:
+    """The connection broke while the upstream may have been at work."""
+    return UpstreamReset(
+        f"{place(url)} broke the connection before its reply was complete;"
+        " the request may have been carried out and is not sent again"
+    )
+
+
+def too_large(url: str, limit: int) -> UnreadableReply:
+    """The reply is over the limit."""
+    return UnreadableReply(f"the reply of {place(url)} is larger than {limit} bytes")
+
+
+def cut_short(url: str) -> UnreadableReply:
+    """The reply ended before the end that it announced."""
+    return UnreadableReply(f"the reply of {place(url)} ends before it is complete")
+
+
+def not_http(url: str) -> UnreadableReply:
+    """What came is no HTTP."""
+    return UnreadableReply(f"the reply of {place(url)} is not valid HTTP")
+
+
+def bad_coding(url: str) -> UnreadableReply:
+    """The content coding of the reply is broken or unknown."""
+    return UnreadableReply(f"the reply of {place(url)} is compressed in a way that cannot be read")
+
+
+def unsendable(url: str, what: str) -> UpstreamError:
+    """The request itself cannot be written as HTTP; nothing was sent."""
+    return UpstreamError(f"the request to {place(url)} cannot be sent: {what}")

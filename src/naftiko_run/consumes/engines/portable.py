@@ -1,0 +1,166 @@
+"""The portable engine: httpx2, pure Python, for machines that the default has no wheel for.
+
+Its transport is used alone: the client around it would follow, remember and normalise.
+"""
+
+import asyncio
+import functools
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx2
+
+from naftiko_run.consumes.engines import coding, faults
+from naftiko_run.consumes.engines.settings import (
+    USER_AGENT,
+    EngineSettings,
+    incoming,
+    outgoing,
+)
+from naftiko_run.errors import UpstreamError
+from naftiko_run.types import Headers, Reply, Request
+
+_DEFAULTS: Final = (
+    ("Accept", "*/*"),
+    ("Accept-Encoding", "gzip, deflate"),
+    ("User-Agent", USER_AGENT),
+)
+
+
+class PortableClient:
+    """Sends with the transport of httpx2."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._limits = settings.limits
+        self._transport = httpx2.AsyncHTTPTransport(
+            verify=_trust(settings.roots),
+            trust_env=False,
+            limits=httpx2.Limits(
+                max_connections=settings.limits.connections,
+                max_keepalive_connections=settings.limits.connections,
+                keepalive_expiry=settings.limits.idle_seconds,
+            ),
+            proxy=_proxy(settings),
+        )
+
+    async def send(self, request: Request) -> Reply:
+        """Send one request and read the whole reply."""
+        url = request.url
+        try:
+            call = self._call(request)
+        except (httpx2.InvalidURL, ValueError) as error:
+            raise faults.unsendable(url, "its URL or a header cannot be read") from error
+        try:
+            async with asyncio.timeout(self._limits.timeout):
+                response = await self._transport.handle_async_request(call)
+                try:
+                    return await self._reply(url, response)
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            raise faults.timeout(url, self._limits.timeout) from None
+        except coding.TooLargeError:
+            raise faults.too_large(url, self._limits.max_reply_bytes) from None
+        except coding.TruncatedError:
+            raise faults.cut_short(url) from None
+        except coding.CodingError:
+            raise faults.bad_coding(url) from None
+        except httpx2.HTTPError as error:
+            raise self._fault(url, error) from error
+
+    def _call(self, request: Request) -> httpx2.Request:
+        scheme, _, rest = request.url.partition("#")[0].partition("://")
+        authority, slash, target = rest.partition("/")
+        if not slash:
+            authority, mark, query = rest.partition("?")
+            target = mark + query
+        return httpx2.Request(
+            request.method,
+            httpx2.URL(f"{scheme}://{authority}"),
+            headers=_headers(request.headers),
+            content=request.body,
+            extensions={
+                # Exactly the caller's bytes; an httpx2.URL would resolve its dot segments.
+                "target": f"/{target}".encode("ascii"),
+                "timeout": {"connect": self._limits.connect_timeout},
+            },
+        )
+
+    async def _reply(self, url: str, response: httpx2.Response) -> Reply:
+        if response.status_code < 200:
+            raise faults.not_http(url)
+        body = coding.Body(
+            ",".join(response.headers.get_list("content-encoding")), self._limits.max_reply_bytes
+        )
+        async for chunk in response.aiter_raw():
+            body.add(chunk)
+        headers = incoming(
+            (name.decode("ascii").lower(), value.decode("latin-1"))
+            for name, value in response.headers.raw
+        )
+        return Reply(response.status_code, headers, body.finish())
+
+    def _fault(self, url: str, error: httpx2.HTTPError) -> UpstreamError:
+        match error:
+            case httpx2.ConnectTimeout():
+                return faults.connect_timeout(url, self._limits.connect_timeout)
+            case httpx2.TimeoutException():
+                return faults.timeout(url, self._limits.timeout)
+            case httpx2.ConnectError() | httpx2.ProxyError() | httpx2.UnsupportedProtocol():
+                return faults.unreachable(url, _why(error))
+            case httpx2.LocalProtocolError():
+                return faults.unsendable(url, "a header cannot be written as HTTP")
+            case httpx2.RemoteProtocolError():
+                text = str(error)
+                if "without sending a response" in text:
+                    return faults.reset(url)
+                return faults.cut_short(url) if "incomplete" in text else faults.not_http(url)
+        return faults.reset(url)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._transport.aclose()
+
+
+def _headers(given: Headers) -> list[tuple[bytes, bytes]]:
+    headers = outgoing(given)
+    names = {name.lower() for name, _ in headers}
+    added = [h for h in _DEFAULTS if h[0].lower() not in names]
+    return [(name.encode("ascii"), value.encode()) for name, value in (*added, *headers)]
+
+
+@functools.cache
+def _trust(roots: tuple[str, ...]) -> ssl.SSLContext:
+    if roots:
+        return ssl.create_default_context(cadata="\n".join(roots))
+    return httpx2.create_ssl_context(trust_env=False)
+
+
+def _proxy(settings: EngineSettings) -> httpx2.Proxy | None:
+    if settings.proxy is None:
+        return None
+    over_tls = urlsplit(settings.proxy).scheme == "https"
+    return httpx2.Proxy(settings.proxy, ssl_context=_trust(settings.roots) if over_tls else None)
+
+
+def _why(error: BaseException) -> str:
+    for cause in _causes(error):
+        match cause:
+            case socket.gaierror():
+                return "the name is not known"
+            case ConnectionRefusedError():
+                return "the connection is refused"
+            case ssl.SSLCertVerificationError():
+                return f"no trusted TLS connection ({cause.verify_message})"
+            case ssl.SSLError():
+                return f"no trusted TLS connection ({cause.reason})"
+    return str(error)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

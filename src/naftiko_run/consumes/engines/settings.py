@@ -1,0 +1,89 @@
+"""What every engine is told: its limits, whom it trusts, the proxy it goes through."""
+
+import importlib.metadata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from naftiko_run.errors import NaftikoError
+from naftiko_run.types import Headers
+
+USER_AGENT: Final = f"naftiko-run/{importlib.metadata.version('naftiko-run')}"
+"""Sent where a request names no User-Agent of its own."""
+
+# Framing and connection headers belong to the client (RFC 9112 sections 6 and 9): one that a
+# document sets would contradict what is really sent, which is how requests are smuggled.
+_OWNED: Final = frozenset(
+    {
+        "connection",
+        "content-length",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+# What described the transfer, not the body that a reply holds now.
+_TRANSFER: Final = frozenset(
+    {
+        "connection",
+        "content-encoding",
+        "content-length",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientLimits:
+    """How long, how much and how many.
+
+    ``timeout`` covers a call from its start to the last byte of the reply, in seconds, the wait for
+    a free connection included; ``connect_timeout`` is the part of it that finding, connecting and
+    TLS may take. ``max_reply_bytes`` is counted after the content coding is removed: 32 MiB is
+    twice the largest JSON replies seen in practice, and thirty of them at once still fit a small
+    machine. ``connections`` open at most, all hosts together. An idle connection is kept for
+    ``idle_seconds``, less than the 60 seconds after which common load balancers close theirs.
+    """
+
+    timeout: float = 30.0
+    connect_timeout: float = 10.0
+    max_reply_bytes: int = 32 * 1024 * 1024
+    connections: int = 256
+    idle_seconds: float = 30.0
+
+
+class EngineError(NaftikoError):
+    """An engine lacks something on this machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """What an engine is made from; ``roots`` are PEM certificates, none for the system's own."""
+
+    limits: ClientLimits
+    roots: tuple[str, ...] = ()
+    # A proxy's URL may hold a password.
+    proxy: str | None = field(default=None, repr=False)
+
+
+def outgoing(headers: Headers) -> Headers:
+    """The headers of a request without those that only the client can know."""
+    for name, _ in headers:
+        if name.lower() in _OWNED:
+            return tuple(h for h in headers if h[0].lower() not in _OWNED)
+    return headers
+
+
+def incoming(headers: Iterable[tuple[str, str]]) -> Headers:
+    """The headers of a reply, names in lower case, without those of the transfer."""
+    return tuple([h for h in headers if h[0] not in _TRANSFER])
