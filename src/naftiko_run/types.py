@@ -4,12 +4,12 @@ No room imports its neighbour; :mod:`naftiko_run.plan` passes these across.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 """A JSON value (RFC 8259)."""
 
 Inputs = Mapping[str, Json]
@@ -62,7 +62,19 @@ class Input:
     required: bool = False
     nullable: bool = False
     description: str = ""
-    schema: Mapping[str, Json] = MappingProxyType({})
+    schema: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Argument(Input):
+    """A value that a caller may give to a unit.
+
+    ``key`` is its key in :data:`Inputs`: the name, or ``place.name`` where a name is taken from
+    one place alone. ``header`` says that REST also looks for a header field of this name.
+    """
+
+    key: str
+    header: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +117,15 @@ class Outcome:
     """What a flow gives to a face.
 
     ``body`` and ``media_type`` are the bytes to send as they are (an upstream's own, or JSON that
-    was mapped); ``headers`` are those of the upstream that callers may see.
+    was mapped); ``headers`` are those of the upstream that callers may see. ``failed`` says that
+    the upstream, or one of several, did not do what was asked.
     """
 
     status: int
     body: bytes
     media_type: str
     headers: Headers = ()
-
-    @property
-    def failed(self) -> bool:
-        """Whether the upstream refused: its status is 400 or more."""
-        return self.status >= 400  # noqa: PLR2004 - RFC 9110 section 15
+    failed: bool = False
 
 
 Operation = Callable[[Inputs], Awaitable[Reply]]

@@ -102,7 +102,7 @@ class CompiledOperation:
         if "/." in path and _DOT_SEGMENT.search(path):
             raise InputError(self._dotted(inputs))
         pairs = [
-            f"{quote(slot.name, safe='')}={quote(text_of(item), safe='')}"
+            f"{quote(slot.name, safe='')}={_encoded(text_of(item), slot.name)}"
             for slot, value in _given(self.query, inputs)
             for item in (value if isinstance(value, list) else [value])
         ]
@@ -145,7 +145,14 @@ def _segment(part: Expression, inputs: Inputs) -> str:
     text = "" if value is MISSING else text_of(value)
     if not text:
         raise InputError([FieldProblem(part.names[0], "must not be empty", "path")])
-    return quote(text, safe="")
+    return _encoded(text, part.names[0])
+
+
+def _encoded(text: str, name: str) -> str:
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError:
+        raise InputError([FieldProblem(name, "is not valid Unicode text")]) from None
 
 
 def _header_text(name: str, value: Json) -> str:
@@ -433,6 +440,8 @@ def _add_body_inputs(build: _Build, body: CompiledBody, overrides: frozenset[str
     read = set(body.names)
     for _, default in build.defaults:
         read.update(default.names)
+        for name in default.names:
+            build.inputs.setdefault(name, Input(name=name, location="body"))
     for name in declared - read - _element(build.spec):
         del build.inputs[name]
     for name in body.names:

@@ -8,10 +8,11 @@ variable, so they may be printed.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Final, Protocol
 
 from naftiko_run.findings import DocPath, Finding, Severity
-from naftiko_run.types import Json
+from naftiko_run.types import Binds, Json
 
 
 class Unset(Enum):
@@ -288,3 +289,27 @@ class Document:
     imports: tuple[Import, ...] = ()
     adapters: tuple[Adapter, ...] = ()
     skills: tuple[Skill, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Loaded:
+    """One file: its document with imports and variables resolved, and all that was found.
+
+    ``document`` is None where nothing of the file can be served. ``missing`` are the namespaces
+    that no import could bring; ``anything_missing`` stands for an import of a whole file. ``files``
+    are all that was read.
+    """
+
+    file: str
+    document: Document | None = None
+    consumes: tuple[Consumes, ...] = ()
+    binds: Binds = field(default_factory=Binds)
+    findings: list[Finding] = field(default_factory=list)
+    missing: Mapping[str, Finding] = field(default_factory=dict)
+    anything_missing: Finding | None = None
+    files: tuple[Path, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether the file has an error."""
+        return any(f.severity is Severity.ERROR for f in self.findings)

@@ -1,0 +1,87 @@
+"""Host and Origin rules of a listener: pages of other sites cannot reach it (DNS rebinding)."""
+
+import ipaddress
+from collections.abc import Iterable
+
+from starlette.types import Scope
+
+from naftiko_run.exposes.messages import header
+from naftiko_run.exposes.problems import Problem
+
+
+class Guard:
+    """Checks which hosts a request may name.
+
+    On a loopback address only names of this machine are accepted. On any other address an IP
+    address, a name without a dot (no public site has one) and the allowed names are; ``*`` among
+    them accepts every name.
+    """
+
+    def __init__(self, address: str, allowed: Iterable[str] = ()) -> None:
+        """Work out what is accepted on an address."""
+        self.loopback = is_loopback(address)
+        self.allowed = frozenset(name.lower() for name in (*allowed, address))
+        self._accepted: set[str] = set()
+
+    def refusal(self, scope: Scope) -> Problem | None:
+        """Say why a request is refused; None lets it in."""
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        if len(hosts) != 1:
+            return Problem(400, "a request needs exactly one Host header field")
+        host = hosts[0].decode("latin-1").strip()
+        if not self._accepts(host):
+            return Problem(
+                421,
+                f"the host {host!r} is not served here;"
+                f" start with --allow-host {hostname(host) or 'NAME'} to accept it",
+            )
+        origin = header(scope, b"origin")
+        if origin:
+            _, _, authority = origin.partition("://")
+            if not authority or not self._accepts(authority):
+                return Problem(403, f"requests of pages from {origin!r} are not accepted")
+        return None
+
+    def _accepts(self, authority: str) -> bool:
+        if authority in self._accepted:
+            return True
+        accepted = self._check(hostname(authority))
+        if accepted and len(self._accepted) < 256:
+            self._accepted.add(authority)
+        return accepted
+
+    def _check(self, host: str) -> bool:
+        if not host:
+            return False
+        if "*" in self.allowed or host in self.allowed or is_loopback(host):
+            return True
+        if self.loopback:
+            return False
+        return "." not in host or _is_address(host)
+
+
+def hostname(authority: str) -> str:
+    """Take the host out of ``host:port``, in lower case and without brackets."""
+    if "@" in authority or "/" in authority:
+        return ""
+    if authority.startswith("["):
+        return authority[1:].partition("]")[0].lower()
+    return authority.rpartition(":")[0].lower() if ":" in authority else authority.lower()
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host is this machine and nothing else."""
+    if host in ("localhost", "") or host.endswith(".localhost"):
+        return host != ""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,196 @@
+"""The MCP face: tools over Streamable HTTP, every protocol revision on one endpoint, stateless."""
+
+import base64
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import mcp_types as types
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+from mcp.server.transport_security import TransportSecuritySettings
+from mcp.shared.exceptions import MCPError
+from starlette.types import Receive, Scope, Send
+
+from naftiko_run.errors import FieldProblem, InputError
+from naftiko_run.exposes.messages import MAX_BODY
+from naftiko_run.exposes.problems import Problem, problem_of
+from naftiko_run.exposes.units import Tool, ToolServer
+from naftiko_run.mapping.json_codec import dumps, loads
+from naftiko_run.types import Json, Outcome
+
+ERROR_TEXT_LIMIT = 16_384
+"""How many characters of an upstream's error body a tool's answer repeats."""
+
+_STRUCTURED_SINCE = "2025-06-18"
+_ANY_ROOT_SINCE = "2026-07-28"
+
+
+class McpFace:
+    """Serves the tools of one MCP adapter; as ASGI it answers its endpoint."""
+
+    def __init__(self, served: ToolServer) -> None:
+        """Prepare the list of tools and the server that dispatches to them."""
+        self.namespace = served.namespace
+        self._tools = {tool.name: tool for tool in served.tools}
+        self._listed = types.ListToolsResult(tools=[_listed(tool) for tool in served.tools])
+        server: Server[Any] = Server(
+            served.namespace,
+            version=served.version,
+            title=served.title or None,
+            instructions=served.instructions or None,
+            on_list_tools=self._list_tools,
+            on_call_tool=self._call_tool,
+            get_tool_input_schema=self._input_schema,
+        )
+        self._manager = StreamableHTTPSessionManager(
+            app=server,
+            json_response=True,
+            stateless=True,
+            max_request_body_size=MAX_BODY,
+            # Host and Origin are checked for the whole listener, before any face.
+            security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+        )
+        self._app = StreamableHTTPASGIApp(self._manager)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the session manager around the listener's life."""
+        async with self._manager.run():
+            yield
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request of the endpoint."""
+        # RFC 9110 section 5.5: white space around a field value is no part of it; the parser
+        # leaves what is behind it, and the header checks compare exactly.
+        headers = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
+        await self._app({**scope, "headers": headers}, receive, send)
+
+    def _input_schema(self, name: str) -> Mapping[str, Any] | None:
+        tool = self._tools.get(name)
+        return tool.input_schema if tool else None
+
+    async def _list_tools(self, _context: Any, _params: Any) -> types.ListToolsResult:  # noqa: ANN401
+        return self._listed
+
+    async def _call_tool(
+        self, context: Any, params: types.CallToolRequestParams  # noqa: ANN401
+    ) -> types.CallToolResult:
+        tool = self._tools.get(params.name)
+        if tool is None:
+            raise MCPError(code=-32602, message=f"Unknown tool: {params.name}")
+        version = str(getattr(context, "protocol_version", "") or "")
+        return await call(tool, params.arguments or {}, version)
+
+
+async def call(tool: Tool, given: Mapping[str, Any], version: str) -> types.CallToolResult:
+    """Call a tool; what goes wrong is a result with ``isError``, as agents can read that."""
+    try:
+        renamed: dict[str, Json] = {tool.properties.get(n, n): v for n, v in given.items()}
+        outcome = await tool.flow(renamed)
+    except InputError as error:
+        return _refused(problem_of(_as_given(error, tool)), version)
+    except Exception as error:  # noqa: BLE001 - one boundary turns every error into an answer
+        return _refused(problem_of(error), version)
+    return result_of(outcome, version)
+
+
+def _as_given(error: InputError, tool: Tool) -> InputError:
+    published = {key: name for name, key in tool.properties.items()}
+    return InputError(
+        FieldProblem(published.get(p.field, p.field), p.detail) for p in error.problems
+    )
+
+
+def _refused(problem: Problem, version: str) -> types.CallToolResult:
+    members = problem.members
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=problem.detail)],
+        structured_content=members if version >= _STRUCTURED_SINCE else None,
+        is_error=True,
+    )
+
+
+def result_of(outcome: Outcome, version: str) -> types.CallToolResult:
+    """Turn an outcome into a tool's result, in the form that a protocol revision allows."""
+    kind = outcome.media_type.partition(";")[0].strip().lower()
+    value, text, is_json = _read(outcome.body, kind)
+    if outcome.failed:
+        return _failed(outcome, value if is_json else text or "", text, version)
+    if text is None:
+        return types.CallToolResult(content=[_binary(outcome.body, kind)])
+    structured: Any = None
+    if is_json and (
+        version >= _ANY_ROOT_SINCE or (version >= _STRUCTURED_SINCE and isinstance(value, dict))
+    ):
+        structured = value
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=text)], structured_content=structured
+    )
+
+
+def _failed(outcome: Outcome, value: Json, text: str | None, version: str) -> types.CallToolResult:
+    shown = text if text else f"the upstream answered {outcome.status}"
+    if len(shown) > ERROR_TEXT_LIMIT:
+        shown = f"{shown[:ERROR_TEXT_LIMIT]}… ({len(shown)} characters in all)"
+        value = shown
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=shown)],
+        structured_content=(
+            {"status": outcome.status, "body": value} if version >= _STRUCTURED_SINCE else None
+        ),
+        is_error=True,
+    )
+
+
+def _read(body: bytes, kind: str) -> tuple[Json, str | None, bool]:
+    """Read a body: its JSON value, its text (None where it is binary), and whether it is JSON."""
+    if kind in ("", "application/json") or kind.endswith("+json"):
+        try:
+            value = loads(body)
+        except ValueError:
+            pass
+        else:
+            return value, dumps(value).decode(), True
+    try:
+        return None, body.decode("utf-8"), False
+    except UnicodeDecodeError:
+        return None, None, False
+
+
+def _binary(body: bytes, kind: str) -> types.ContentBlock:
+    data = base64.b64encode(body).decode()
+    if kind.startswith("image/"):
+        return types.ImageContent(type="image", data=data, mime_type=kind)
+    if kind.startswith("audio/"):
+        return types.AudioContent(type="audio", data=data, mime_type=kind)
+    return types.EmbeddedResource(
+        type="resource",
+        resource=types.BlobResourceContents(
+            uri="naftiko-run:///reply",
+            blob=data,
+            mime_type=kind or "application/octet-stream",
+        ),
+    )
+
+
+def _listed(tool: Tool) -> types.Tool:
+    hints = tool.hints
+    annotations = (
+        types.ToolAnnotations(
+            title=tool.title or None,
+            read_only_hint=hints.get("readOnly"),
+            destructive_hint=hints.get("destructive"),
+            idempotent_hint=hints.get("idempotent"),
+            open_world_hint=hints.get("openWorld"),
+        )
+        if hints or tool.title
+        else None
+    )
+    return types.Tool(
+        name=tool.name,
+        title=tool.title or None,
+        description=tool.description or None,
+        input_schema=tool.input_schema,
+        annotations=annotations,
+    )

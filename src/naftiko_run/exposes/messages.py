@@ -1,0 +1,102 @@
+"""HTTP messages of the faces: reading a request within limits, sending an answer (ASGI)."""
+
+from collections.abc import Mapping
+from urllib.parse import unquote_to_bytes
+
+from starlette.types import Receive, Scope, Send
+
+from naftiko_run.types import Headers, Json, Text, Texts
+
+MAX_BODY = 4 * 1024 * 1024
+"""The most bytes that a request body may have, the same for every face."""
+
+
+class BodyTooLargeError(Exception):
+    """A request body that goes over :data:`MAX_BODY`."""
+
+
+class DisconnectedError(Exception):
+    """The caller went away before its request was complete."""
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """Return the first value of a request header field, empty where there is none."""
+    for key, value in scope["headers"]:
+        if key == name:
+            text: str = value.decode("latin-1").strip()
+            return text
+    return ""
+
+
+async def read_body(scope: Scope, receive: Receive) -> bytes:
+    """Read a request's whole body.
+
+    Raises:
+        BodyTooLargeError: it is larger than :data:`MAX_BODY`; what is announced is not even read.
+        DisconnectedError: the caller went away.
+    """
+    length = header(scope, b"content-length")
+    if length.isdecimal() and int(length) > MAX_BODY:
+        raise BodyTooLargeError
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise DisconnectedError
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > MAX_BODY:
+            raise BodyTooLargeError
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def send_bytes(
+    send: Send, status: int, body: bytes, media_type: str, headers: Headers = ()
+) -> None:
+    """Send a whole answer."""
+    fields = [(b"x-content-type-options", b"nosniff")]
+    if media_type:
+        fields.append((b"content-type", media_type.encode("latin-1", "replace")))
+    if status >= 200 and status not in (204, 304):
+        fields.append((b"content-length", str(len(body)).encode()))
+    else:
+        body = b""
+    fields += [(n.encode("latin-1"), v.encode("latin-1", "replace")) for n, v in headers]
+    await send({"type": "http.response.start", "status": status, "headers": fields})
+    await send({"type": "http.response.body", "body": body})
+
+
+def parse_pairs(text: bytes) -> dict[str, Json]:
+    """Parse a query or a form (WHATWG URL, section 5.1): texts, and lists of repeated ones.
+
+    Raises:
+        ValueError: it is not UTF-8 once decoded.
+    """
+    pairs: dict[str, Json] = {}
+    for pair in text.split(b"&"):
+        if not pair:
+            continue
+        raw_name, _, raw_value = pair.partition(b"=")
+        name, value = _decoded(raw_name), Text(_decoded(raw_value))
+        if name not in pairs:
+            pairs[name] = value
+            continue
+        known = pairs[name]
+        if isinstance(known, Texts):
+            known.append(value)
+        else:
+            pairs[name] = Texts([known, value])
+    return pairs
+
+
+def _decoded(text: bytes) -> str:
+    return unquote_to_bytes(text.replace(b"+", b" ")).decode("utf-8")
+
+
+def parse_cookies(text: str) -> Mapping[str, Text]:
+    """Parse a Cookie header field (RFC 6265 section 5.4)."""
+    pairs = (part.strip().partition("=") for part in text.split(";"))
+    return {name: Text(value.strip('"')) for name, equals, value in pairs if equals}

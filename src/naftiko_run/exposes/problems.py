@@ -1,0 +1,80 @@
+"""What callers are told when something goes wrong: one table for every face (RFC 9457)."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from naftiko_run.errors import (
+    FieldProblem,
+    InputError,
+    NaftikoError,
+    UnsupportedError,
+    UpstreamError,
+    UpstreamTimeout,
+    VariableError,
+)
+from naftiko_run.findings import Finding
+from naftiko_run.mapping.json_codec import dumps
+from naftiko_run.types import Json
+
+MEDIA_TYPE = "application/problem+json"
+_log = logging.getLogger("naftiko_run")
+
+_STATUS: tuple[tuple[type[NaftikoError], int], ...] = (
+    (InputError, 400),
+    (VariableError, 503),
+    (UnsupportedError, 501),
+    (UpstreamTimeout, 504),
+    (UpstreamError, 502),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A problem as every face tells it; ``extra`` are further members."""
+
+    status: int
+    detail: str
+    errors: tuple[FieldProblem, ...] = ()
+    extra: Mapping[str, Json] | None = None
+
+    @property
+    def members(self) -> dict[str, Json]:
+        """The members of the problem document; ``about:blank`` is its type, as RFC 9457 says."""
+        members: dict[str, Json] = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.errors:
+            members["errors"] = [
+                {"field": e.field, "detail": e.detail, **({"in": e.location} if e.location else {})}
+                for e in self.errors
+            ]
+        return {**members, **(self.extra or {})}
+
+    def dumps(self) -> bytes:
+        """Write the problem document."""
+        return dumps(self.members)
+
+
+def problem_of(error: Exception) -> Problem:
+    """Say what an error means to a caller; an unforeseen one is logged and told without detail."""
+    for kind, status in _STATUS:
+        if isinstance(error, kind):
+            errors = error.problems if isinstance(error, InputError) else ()
+            extra: dict[str, Json] | None = None
+            if isinstance(error, VariableError):
+                extra = {"variables": list(error.names)}
+            return Problem(status, str(error), errors, extra)
+    _log.error("unexpected error", exc_info=error)
+    return Problem(500, "an unexpected error; the server's log tells more")
+
+
+def unservable(finding: Finding) -> Problem:
+    """Say that a unit was left out at start."""
+    return Problem(501, f"this operation is not served: {finding.message}", (), {
+        "code": finding.code
+    })

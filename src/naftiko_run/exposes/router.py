@@ -1,0 +1,137 @@
+"""Routes to handlers: a trie over path segments, so that cost does not grow with their number.
+
+Templates hold ``{name}`` and ``{{name}}`` anywhere in a segment, with names that no web framework
+accepts (``{plan-id}``, ``{id.project}``). A placeholder matches one or more characters of one
+segment. Of several matches the one with more literal characters wins, then the one with fewer
+placeholders, then the earlier. Segments are split before they are decoded: ``%2F`` divides nothing.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+from urllib.parse import unquote_to_bytes
+
+T = TypeVar("T")
+_PLACEHOLDER = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}|\{([^{}]+)\}")
+
+
+@dataclass(slots=True)
+class _Leaf(Generic[T]):
+    rank: tuple[int, int, int]
+    names: tuple[str, ...]
+    values: dict[str, T]
+
+
+@dataclass(slots=True)
+class _Node(Generic[T]):
+    literal: dict[str, "_Node[T]"] = field(default_factory=dict)
+    patterns: dict[str, "tuple[re.Pattern[str], _Node[T]]"] = field(default_factory=dict)
+    any: "_Node[T] | None" = None
+    leaf: _Leaf[T] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Match(Generic[T]):
+    """A path that is known: what each method leads to, and the values of its placeholders."""
+
+    values: Mapping[str, T]
+    captures: Mapping[str, str]
+
+
+def split(path: str) -> list[str]:
+    """Split a path into its segments; a trailing slash makes no difference."""
+    return [s for s in path.strip("/").split("/")] if path.strip("/") else []  # noqa: C416
+
+
+def placeholders(path: str) -> list[str]:
+    """Return the names of a template's placeholders, in order."""
+    return [m[1] or m[2].strip() for m in _PLACEHOLDER.finditer(path)]
+
+
+def shape(path: str) -> str:
+    """Write a template without the names of its placeholders: equal shapes match equal paths."""
+    return "/".join(_PLACEHOLDER.sub("{}", segment) for segment in split(path))
+
+
+class Router(Generic[T]):
+    """Finds what serves a path; ``T`` is whatever a method of a path leads to."""
+
+    def __init__(self) -> None:
+        """Begin without routes."""
+        self._root: _Node[T] = _Node()
+        self._count = 0
+
+    def add(self, path: str, method: str, value: T) -> bool:
+        """Add a route; False, and nothing happens, where its path and method are taken."""
+        node = self._root
+        for segment in split(path):
+            node = _child(node, segment)
+        self._count += 1
+        if node.leaf is None:
+            node.leaf = _Leaf(_rank(path, self._count), tuple(placeholders(path)), {})
+        if method in node.leaf.values:
+            return False
+        node.leaf.values[method] = value
+        return True
+
+    def find(self, raw_path: bytes) -> list[Match[T]]:
+        """Find all routes of a path as it was received, the best first."""
+        path = raw_path.decode("latin-1")
+        segments = [_decoded(segment) for segment in split(path)]
+        leaves = sorted(_walk(self._root, segments, 0, ()), key=lambda found: found[0].rank)
+        return [
+            Match(leaf.values, dict(zip(leaf.names, captures, strict=True)))
+            for leaf, captures in leaves
+        ]
+
+
+def _decoded(segment: str) -> str:
+    if "%" not in segment:
+        return segment
+    return unquote_to_bytes(segment).decode("utf-8", "surrogateescape")
+
+
+def _child(node: _Node[T], segment: str) -> _Node[T]:
+    if not _PLACEHOLDER.search(segment):
+        return node.literal.setdefault(segment, _Node())
+    if _PLACEHOLDER.fullmatch(segment):
+        node.any = node.any or _Node()
+        return node.any
+    pattern = _pattern(segment)
+    if pattern not in node.patterns:
+        node.patterns[pattern] = (re.compile(pattern, re.DOTALL), _Node())
+    return node.patterns[pattern][1]
+
+
+def _pattern(segment: str) -> str:
+    text, end = "", 0
+    for match in _PLACEHOLDER.finditer(segment):
+        text += f"{re.escape(segment[end : match.start()])}(.+)"
+        end = match.end()
+    return text + re.escape(segment[end:])
+
+
+def _rank(path: str, order: int) -> tuple[int, int, int]:
+    names = len(placeholders(path))
+    literal = len("".join(split(_PLACEHOLDER.sub("", path))))
+    return (-literal, names, order)
+
+
+def _walk(
+    node: _Node[T], segments: Sequence[str], index: int, captures: tuple[str, ...]
+) -> Iterator[tuple[_Leaf[T], tuple[str, ...]]]:
+    if index == len(segments):
+        if node.leaf is not None:
+            yield node.leaf, captures
+        return
+    segment = segments[index]
+    child = node.literal.get(segment)
+    if child is not None:
+        yield from _walk(child, segments, index + 1, captures)
+    for pattern, target in node.patterns.values():
+        match = pattern.fullmatch(segment)
+        if match:
+            yield from _walk(target, segments, index + 1, (*captures, *match.groups()))
+    if node.any is not None and segment:
+        yield from _walk(node.any, segments, index + 1, (*captures, segment))

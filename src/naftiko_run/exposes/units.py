@@ -1,0 +1,65 @@
+"""What the faces serve: units with their flows, made by the plan."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from naftiko_run.findings import Finding
+from naftiko_run.types import Argument, Flow, Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A REST operation. One without a flow answers 501 with its finding's code.
+
+    ``path`` is the route's template below the listener; ``query`` are constant query parameters
+    that a request must carry.
+    """
+
+    method: str
+    path: str
+    adapter: str
+    name: str
+    description: str
+    arguments: tuple[Argument, ...] = ()
+    flow: Flow | None = None
+    finding: Finding | None = None
+    query: tuple[tuple[str, str], ...] = ()
+    call: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """An MCP tool; ``properties`` gives each published property the argument key it stands for."""
+
+    name: str
+    title: str
+    description: str
+    arguments: tuple[Argument, ...]
+    properties: Mapping[str, str]
+    input_schema: dict[str, Json]
+    hints: Mapping[str, bool]
+    flow: Flow
+    call: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolServer:
+    """An MCP adapter with its tools."""
+
+    namespace: str
+    title: str
+    version: str
+    instructions: str
+    tools: tuple[Tool, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """All that one address and port serve."""
+
+    address: str
+    port: int
+    routes: tuple[Route, ...] = ()
+    servers: tuple[ToolServer, ...] = ()
+    adapters: tuple[str, ...] = field(default=())
+    title: str = ""

@@ -1,0 +1,1 @@
+"""What happens between a caller's arguments and an outcome; both faces serve the same flows."""

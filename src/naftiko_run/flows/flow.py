@@ -1,0 +1,147 @@
+"""A flow: checked arguments in, one upstream call (or one per element), a mapped outcome out."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from naftiko_run.errors import FieldProblem, InputError, NaftikoError, UnreadableReply
+from naftiko_run.flows.inputs import Checker
+from naftiko_run.mapping.json_codec import dumps, is_json, loads
+from naftiko_run.mapping.template import Evaluate
+from naftiko_run.types import MISSING, Headers, Inputs, Json, Operation, Outcome, Reply
+
+_PASSED_HEADERS = frozenset({"location", "etag", "retry-after", "link"})
+_PASSED_PREFIX = "ratelimit-"
+CONCURRENCY = 8
+"""How many requests of one ``forEach`` are under way at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """How replies become outcomes.
+
+    ``shape`` maps the decoded body, None passes it on as it is. ``decode`` turns the raw format
+    into JSON, None where the format is JSON itself; ``opaque`` formats are never decoded.
+    """
+
+    shape: Callable[[Json], Json] | None = None
+    decode: Callable[[Reply], Json] | None = None
+    opaque: bool = False
+    media_type: str = ""
+
+    def outcome(self, reply: Reply) -> Outcome:
+        """Map a reply; raises :class:`UnreadableReply` for one that breaks its format's promise."""
+        media_type = reply.header("content-type") or ""
+        headers = passed_headers(reply.headers)
+        if reply.status >= 300 or not reply.body or self.opaque:
+            return Outcome(
+                reply.status, reply.body, media_type, headers, failed=reply.status >= 300
+            )
+        if self.decode is not None:
+            value = self.decode(reply)
+        elif self.shape is None:
+            if _claims_json(reply.media_type) and not is_json(reply.body):
+                raise UnreadableReply("the upstream's reply is not the JSON that it claims to be")
+            return Outcome(reply.status, reply.body, media_type or "application/json", headers)
+        else:
+            try:
+                value = loads(reply.body)
+            except ValueError as error:
+                raise UnreadableReply("the upstream's reply is not JSON") from error
+        if self.shape is not None:
+            value = self.shape(value)
+        return Outcome(reply.status, dumps(value), "application/json", headers)
+
+
+def _claims_json(media_type: str) -> bool:
+    return not media_type or media_type == "application/json" or media_type.endswith("+json")
+
+
+def passed_headers(headers: Headers) -> Headers:
+    """Return the upstream's header fields that callers see."""
+    return tuple(
+        (name, value)
+        for name, value in headers
+        if name in _PASSED_HEADERS or name.startswith(_PASSED_PREFIX)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CallFlow:
+    """Calls one operation with inputs made from the caller's arguments."""
+
+    check: Checker
+    bindings: Sequence[tuple[str, Evaluate]]
+    operation: Operation
+    results: Results
+
+    async def __call__(self, arguments: Inputs) -> Outcome:
+        """Run the flow once."""
+        return self.results.outcome(await self.operation(self.inputs(arguments)))
+
+    def inputs(self, arguments: Inputs) -> dict[str, Json]:
+        """Check the arguments and make the operation's inputs of them."""
+        checked = self.check(arguments)
+        inputs: dict[str, Json] = {}
+        for name, evaluate in self.bindings:
+            value = evaluate(checked)
+            if value is not MISSING:
+                inputs[name] = value
+        return inputs
+
+
+@dataclass(frozen=True, slots=True)
+class ForEachFlow:
+    """Calls one operation once per element of an array input (our ``forEach``)."""
+
+    call: CallFlow
+    name: str
+    element: str
+
+    async def __call__(self, arguments: Inputs) -> Outcome:
+        """Run the flow; several elements give ``{"results": [...]}`` in their order."""
+        inputs = self.call.inputs(arguments)
+        elements = inputs.pop(self.name, None)
+        if not isinstance(elements, list) or not elements:
+            raise InputError([FieldProblem(self.name, "needs at least one element")])
+        if len(elements) == 1:
+            return await self._one({**inputs, self.element: elements[0]})
+        gate = asyncio.Semaphore(CONCURRENCY)
+
+        async def limited(element: Json) -> Outcome:
+            async with gate:
+                try:
+                    return await self._one({**inputs, self.element: element})
+                except NaftikoError as error:
+                    # What went wrong for one element is told in its place: the others have
+                    # happened, and are neither hidden nor repeated.
+                    return _failed(error)
+
+        outcomes = await asyncio.gather(*(limited(element) for element in elements))
+        return _gathered(outcomes)
+
+    async def _one(self, inputs: Inputs) -> Outcome:
+        return self.call.results.outcome(await self.call.operation(inputs))
+
+
+def _failed(error: NaftikoError) -> Outcome:
+    status = 400 if isinstance(error, InputError) else 502
+    return Outcome(status, dumps({"detail": str(error)}), "application/json", failed=True)
+
+
+def _gathered(outcomes: Sequence[Outcome]) -> Outcome:
+    results: list[Json] = [{"status": o.status, "body": _json_of(o)} for o in outcomes]
+    statuses = {o.status for o in outcomes}
+    status = statuses.pop() if len(statuses) == 1 else 207
+    failed = any(o.failed for o in outcomes)
+    return replace(outcomes[0], status=status, body=dumps({"results": results}), failed=failed,
+                   media_type="application/json", headers=())
+
+
+def _json_of(outcome: Outcome) -> Json:
+    if not outcome.body:
+        return None
+    try:
+        return loads(outcome.body)
+    except ValueError:
+        return outcome.body.decode("utf-8", "replace")

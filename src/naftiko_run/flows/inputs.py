@@ -1,0 +1,224 @@
+"""Checks of a caller's values: presence, type, and the JSON Schema keywords that a spec writes.
+
+Values that came as text are coerced to their type; values that came as JSON must have it.
+"""
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from naftiko_run.errors import FieldProblem, InputError
+from naftiko_run.mapping.json_codec import loads
+from naftiko_run.types import MISSING, Argument, Input, Inputs, Json, Text, Texts
+
+Check = Callable[[Json], Json]
+"""Returns the value as the operation gets it; raises ValueError with what is wrong."""
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,400}")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+
+
+class Checker:
+    """Checks a unit's arguments together, so that one answer names every field that is wrong."""
+
+    __slots__ = ("_arguments", "_checks", "_required")
+
+    def __init__(self, arguments: Sequence[Argument]) -> None:
+        """Compile the checks of each argument."""
+        self._arguments = {a.key: a for a in arguments}
+        self._checks = tuple((a.key, compile_check(a), a.required) for a in arguments)
+        self._required = tuple(a.key for a in arguments if a.required)
+
+    def __call__(self, given: Inputs) -> dict[str, Json]:
+        """Return the checked values.
+
+        Raises :class:`InputError` that names each field that is missing, wrong or unknown.
+        """
+        checked: dict[str, Json] = {}
+        problems: list[FieldProblem] = []
+        used = 0
+        for key, check, required in self._checks:
+            value = given.get(key, MISSING)
+            if value is not MISSING:
+                used += 1
+                try:
+                    value = check(value)
+                except ValueError as error:
+                    problems.append(self._problem(key, str(error)))
+                    continue
+            if value is not MISSING:
+                checked[key] = value
+            elif required:
+                problems.append(self._problem(key, "is required"))
+        if used < len(given):
+            problems.extend(self._unknown(given))
+        if problems:
+            raise InputError(problems)
+        return checked
+
+    def _problem(self, key: str, detail: str) -> FieldProblem:
+        argument = self._arguments[key]
+        return FieldProblem(argument.name, detail, argument.location)
+
+    def _unknown(self, given: Inputs) -> Iterable[FieldProblem]:
+        names = [a.name for a in self._arguments.values()]
+        for key in given:
+            if key not in self._arguments:
+                yield FieldProblem(key, f"is unknown{did_you_mean(key, names)}")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Suggest near misses, empty where there are none."""
+    close = difflib.get_close_matches(name, list(known), 3, 0.6)
+    return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+def compile_check(field: Input) -> Check:
+    """Compile the check of one input: type, coercion from text, null, further keywords."""
+    check = _CHECKS.get(field.type, _anything)
+    if field.type == "array":
+        check = _array(field.schema.get("items"))
+    keywords = {k: v for k, v in field.schema.items() if k != "format"}
+    validate = _keywords(field.type, keywords) if keywords else None
+    nullable = field.nullable
+
+    def checked(value: Json) -> Json:
+        if value is None:
+            # Explicit null counts as absent, unless the spec says that null means something.
+            return None if nullable else MISSING  # type: ignore[return-value]
+        value = check(value)
+        if validate is not None:
+            validate(value)
+        return value
+
+    return checked
+
+
+def _anything(value: Json) -> Json:
+    return list(value) if type(value) is Texts else value
+
+
+def _one(value: Json) -> Json:
+    if type(value) is Texts:
+        raise ValueError("must be given once, not several times")
+    return value
+
+
+def _string(value: Json) -> Json:
+    value = _one(value)
+    if isinstance(value, str):
+        return value
+    raise ValueError(f"must be a string, is {kind(value)}")
+
+
+def _integer(value: Json) -> Json:
+    value = _one(value)
+    if type(value) is int:
+        return value
+    if type(value) is Text:
+        if _INTEGER.fullmatch(value):
+            return int(value)
+        raise ValueError("must be an integer")
+    if type(value) is float and value.is_integer():
+        return int(value)
+    raise ValueError(f"must be an integer, is {kind(value)}")
+
+
+def _number(value: Json) -> Json:
+    value = _one(value)
+    if type(value) is int or type(value) is float:
+        return value
+    if type(value) is Text:
+        if _INTEGER.fullmatch(value):
+            return int(value)
+        if _NUMBER.fullmatch(value) and math.isfinite(float(value)):
+            return float(value)
+        raise ValueError("must be a number")
+    raise ValueError(f"must be a number, is {kind(value)}")
+
+
+def _boolean(value: Json) -> Json:
+    value = _one(value)
+    if isinstance(value, bool):
+        return value
+    if type(value) is Text:
+        text = value.lower()
+        if text in ("true", "false"):
+            return text == "true"
+        raise ValueError("must be true or false")
+    raise ValueError(f"must be true or false, is {kind(value)}")
+
+
+def _object(value: Json) -> Json:
+    value = _one(value)
+    if isinstance(value, dict):
+        return value
+    if type(value) is Text:
+        try:
+            parsed = loads(value.encode())
+        except ValueError:
+            parsed = None
+        if isinstance(parsed, dict):
+            return parsed
+        raise ValueError("must be a JSON object")
+    raise ValueError(f"must be an object, is {kind(value)}")
+
+
+def _array(items: Json) -> Check:
+    element = _anything
+    if isinstance(items, dict) and isinstance(items.get("type"), str):
+        element = _CHECKS.get(str(items["type"]), _anything)
+
+    def check(value: Json) -> Json:
+        if type(value) is Texts:
+            return [element(item) for item in value]
+        if type(value) is Text:
+            return [element(value)]
+        if isinstance(value, list):
+            return value
+        raise ValueError(f"must be an array, is {kind(value)}")
+
+    return check
+
+
+_CHECKS: Mapping[str, Check] = {
+    "string": _string,
+    "integer": _integer,
+    "number": _number,
+    "boolean": _boolean,
+    "object": _object,
+}
+
+
+def kind(value: object) -> str:
+    """Name the JSON type of a value with its article."""
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "a string"
+    if isinstance(value, list):
+        return "an array"
+    return "null" if value is None else "an object"
+
+
+def _keywords(json_type: str, keywords: Mapping[str, Json]) -> Callable[[Json], None]:
+    import jsonschema_rs  # noqa: PLC0415 - only specs that write such keywords need it
+
+    schema: dict[str, Any] = {**({"type": json_type} if json_type else {}), **keywords}
+    validator = jsonschema_rs.validator_for(schema)
+
+    def validate(value: Json) -> None:
+        if not validator.is_valid(value):
+            raise ValueError("; ".join(_explain(e) for e in validator.iter_errors(value)))
+
+    return validate
+
+
+def _explain(error: Any) -> str:  # noqa: ANN401 - jsonschema_rs gives no public type for it
+    place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.instance_path)
+    text = str(error.message)
+    return f"{place.lstrip('.')}: {text}" if place else text

@@ -1,0 +1,107 @@
+"""From the names of files to documents that are ready to compile."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from naftiko_run.errors import DocumentError
+from naftiko_run.findings import Finding, Severity
+from naftiko_run.loading import binds, imports
+from naftiko_run.loading.files import Source, read
+from naftiko_run.spec.document import Document, Loaded
+from naftiko_run.spec.reader import read as read_document
+
+SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What loading needs to know besides the files.
+
+    ``folders`` are further places for imports; ``given`` the variables of the command line.
+    """
+
+    folders: tuple[Path, ...] = ()
+    given: Mapping[str, str] = field(default_factory=dict, repr=False)
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    strict: bool = False
+
+
+def load(path: Path, settings: Settings, *, schema: Callable[..., list[Finding]]) -> Loaded:
+    """Load one capability file; whatever is wrong with it becomes findings."""
+    file = str(path)
+    try:
+        source = read(path)
+    except DocumentError as error:
+        return Loaded(file=file, findings=list(error.findings))
+    document, findings = read_document(source, source.data)
+    if source.cut is not None:
+        findings = _of_a_cut_copy(source, document, findings)
+    if document is None:
+        return Loaded(file=file, findings=findings, files=(source.path,))
+    findings.extend(schema(source, strict=settings.strict))
+    imported = imports.resolve(
+        document, source, lambda name, target: read(target, file=name), settings.folders
+    )
+    values, unset = binds.resolve(
+        (*document.binds, *imported.binds),
+        source.path.parent,
+        given=settings.given,
+        environ=settings.environ,
+    )
+    return Loaded(
+        file=file,
+        document=document,
+        consumes=(*document.consumes, *imported.consumes),
+        binds=values,
+        findings=[*findings, *imported.findings, *unset],
+        missing=imported.missing,
+        anything_missing=imported.unnamed,
+        files=(source.path, *imported.files),
+    )
+
+
+def _of_a_cut_copy(
+    source: Source, document: Document | None, findings: list[Finding]
+) -> list[Finding]:
+    """Say of a shortened copy that it is one; what the cut itself broke is not told again."""
+    if document is None:
+        return [source.cut_finding(Severity.ERROR)]
+    return [source.cut_finding(Severity.WARNING), *findings]
+
+
+def expand(names: Iterable[str]) -> tuple[list[Path], list[Finding]]:
+    """Turn files, folders and globs into files, each once, in order.
+
+    A folder stands for its ``*.yaml`` and ``*.yml``, not recursive.
+    """
+    paths: dict[Path, None] = {}
+    findings: list[Finding] = []
+    for name in names:
+        found = _expand_one(name)
+        if not found:
+            findings.append(_nothing(name))
+        paths.update(dict.fromkeys(found))
+    return list(paths), findings
+
+
+def _expand_one(name: str) -> Sequence[Path]:
+    path = Path(name)
+    if path.is_dir():
+        return sorted(p for p in path.iterdir() if p.suffix in SUFFIXES and not p.is_dir())
+    if path.exists() or not any(c in name for c in "*?["):
+        return [path]
+    anchor = Path(path.anchor) if path.is_absolute() else Path()
+    pattern = str(path.relative_to(anchor)) if path.is_absolute() else name
+    return sorted(p for p in anchor.glob(pattern) if not p.is_dir())
+
+
+def _nothing(name: str) -> Finding:
+    folder = Path(name).is_dir()
+    return Finding(
+        code="E-FILE",
+        severity=Severity.ERROR,
+        message="the folder has no *.yaml or *.yml file" if folder else "no file matches",
+        fix="name a capability file, a folder or a glob",
+        file=name,
+    )

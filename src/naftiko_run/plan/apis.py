@@ -1,0 +1,251 @@
+"""The consumed APIs of one document, compiled; and which operation a ``call`` means."""
+
+import difflib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from naftiko_run.consumes.credentials import Credentials, compile_credentials, placeholder_of
+from naftiko_run.consumes.operation import CompiledOperation, compile_operation
+from naftiko_run.consumes.signing import SCHEMES
+from naftiko_run.consumes.target import Target, find_target
+from naftiko_run.findings import Finding
+from naftiko_run.mapping.scope import ARGUMENT_ROOTS, Scope
+from naftiko_run.spec.document import ConsumedOperation, Consumes, Loaded, Unit
+from naftiko_run.types import Binds, Client
+
+_ORIGIN = re.compile(r"(https?://[^/?#]+)(.*)", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A stand-in for a real origin: where it listens and the credential that it accepts."""
+
+    url: str
+    credential: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Upstreams:
+    """Where consumed APIs are really called.
+
+    ``urls`` replace the base URI of a namespace (upper or lower case, ``-`` or ``_``), ``origin``
+    the scheme and authority of all, ``sandboxes`` those of a real origin.
+    """
+
+    urls: Mapping[str, str] = field(default_factory=dict)
+    origin: str = ""
+    sandboxes: Mapping[str, Sandbox] = field(default_factory=dict)
+
+    def url(self, namespace: str) -> str:
+        """Return the replacement of a namespace's base URI, empty where there is none."""
+        return self.urls.get(namespace, self.urls.get(namespace.upper().replace("-", "_"), ""))
+
+    def sandbox(self, api: Consumes) -> tuple[Sandbox, str] | None:
+        """Return the sandbox of an API and the path of its base URI, where it has one."""
+        if self.origin or self.url(api.namespace):
+            return None
+        match = _ORIGIN.match(api.base_uri)
+        found = self.sandboxes.get(match[1].lower()) if match else None
+        return (found, match[2]) if found and match else None
+
+
+class _Always(Binds):
+    """Answers for every variable with one credential: the sandbox knows no other."""
+
+    __slots__ = ("_credential",)
+
+    def __init__(self, credential: str) -> None:
+        super().__init__()
+        self._credential = credential
+
+    def declares(self, name: str) -> bool:  # noqa: ARG002 - every one
+        return True
+
+    def value(self, name: str) -> str | None:  # noqa: ARG002 - every one
+        return self._credential
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """An operation of an API, as written and as compiled."""
+
+    api: "Api"
+    spec: ConsumedOperation
+    compiled: CompiledOperation
+    problem: Finding | None
+    repeated: bool = False
+
+
+class Api:
+    """One consumed namespace: its target, credentials, and operations by name."""
+
+    def __init__(
+        self, spec: Consumes, scope: Scope, upstreams: Upstreams, client: Client, *, strict: bool
+    ) -> None:
+        """Resolve target and credentials, and compile every operation."""
+        self.spec = spec
+        self.scope = scope
+        self.strict = strict
+        self.sandboxed = upstreams.sandbox(spec)
+        if self.sandboxed:
+            sandbox, path = self.sandboxed
+            scope = replace(scope, binds=_Always(sandbox.credential))
+            self.target = Target(sandbox.url.rstrip("/") + path.rstrip("/"), {})
+        else:
+            self.target = find_target(
+                spec,
+                scope,
+                upstream=upstreams.url(spec.namespace),
+                origin=upstreams.origin,
+                credential=placeholder_of(spec),
+            )
+        self.credentials = _supported(compile_credentials(spec, scope))
+        self.client = self._signing(client)
+        self.operations: dict[str, Called] = {}
+        for operation in spec.operations:
+            self.add(operation)
+
+    def add(self, operation: ConsumedOperation) -> None:
+        """Compile an operation; of one name the first counts."""
+        known = self.operations.get(operation.name)
+        if known is not None:
+            self.scope.report(
+                operation.where.warning(
+                    "W-OP-DUP",
+                    f"operation {operation.name!r} is defined twice: the first one counts",
+                    "rename one of them",
+                )
+            )
+            self.operations[operation.name] = replace(known, repeated=True)
+            return
+        compiled, problem = self._compile(operation, frozenset())
+        self.operations[operation.name] = Called(self, operation, compiled, problem)
+
+    def with_overrides(self, called: Called, names: frozenset[str]) -> CompiledOperation:
+        """Compile an operation that also takes values which it does not declare."""
+        silent = replace(self.scope, report=lambda _: None)
+        return self._compile(called.spec, names, silent)[0]
+
+    def _compile(
+        self, operation: ConsumedOperation, overrides: frozenset[str], scope: Scope | None = None
+    ) -> tuple[CompiledOperation, Finding | None]:
+        return compile_operation(
+            operation,
+            self.spec,
+            scope=scope or self.scope,
+            target=self.target,
+            credentials=self.credentials,
+            client=self.client,
+            overrides=overrides,
+            strict_paths=self.strict,
+        )
+
+    def _signing(self, client: Client) -> Client:
+        credentials = self.credentials
+        if not credentials.scheme or credentials.unset or credentials.refusal:
+            return client
+        return SCHEMES[credentials.scheme](client, credentials.fields)
+
+
+def _supported(credentials: Credentials) -> Credentials:
+    if credentials.scheme and credentials.scheme not in SCHEMES:
+        refusal = f"authentication scheme {credentials.scheme!r} is not supported"
+        return replace(credentials, refusal=refusal)
+    return credentials
+
+
+class Apis:
+    """All consumed APIs of one document."""
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        upstreams: Upstreams,
+        client: Client,
+        report: Callable[[Finding], None],
+        *,
+        strict_paths: bool,
+    ) -> None:
+        """Compile each API; several of one namespace become one."""
+        document = loaded.document
+        adapters = document.adapters if document else ()
+        roots = ARGUMENT_ROOTS | {a.namespace for a in adapters}
+        self.scope = Scope(loaded.binds, roots, report)
+        self.missing = loaded.missing
+        self.anything_missing = loaded.anything_missing
+        self.by_namespace: dict[str, Api] = {}
+        for spec in loaded.consumes:
+            known = self.by_namespace.get(spec.namespace)
+            if known is None:
+                self.by_namespace[spec.namespace] = Api(
+                    spec, self.scope, upstreams, client, strict=strict_paths
+                )
+                continue
+            report(
+                spec.where.warning(
+                    "W-NS-DUP",
+                    f"namespace {spec.namespace!r} is consumed twice: operations are merged,"
+                    " the first of a name counts",
+                    "give each API a namespace of its own",
+                )
+            )
+            other = Api(spec, self.scope, upstreams, client, strict=strict_paths)
+            for name, called in other.operations.items():
+                known.operations.setdefault(name, called)
+
+    def resolve(self, unit: Unit) -> Called | Finding:
+        """Find the operation that a unit calls; the finding says why there is none."""
+        call = unit.call or ""
+        where = unit.where.at("call")
+        namespace = self._namespace(call)
+        if namespace is None:
+            return self._unknown_namespace(unit, call)
+        name = call[len(namespace) + 1 :]
+        called = self.by_namespace[namespace].operations.get(name)
+        if called is not None:
+            return called
+        names = [f"{namespace}.{n}" for n in self.by_namespace[namespace].operations]
+        return where.error(
+            "E-CALL-OPERATION",
+            f"no operation {name!r} in {namespace!r}",
+            suggestion(call, names) or "define it, or call one that exists",
+        )
+
+    def _namespace(self, call: str) -> str | None:
+        """Return the longest known namespace that the call begins with (names may hold dots)."""
+        parts = call.split(".")
+        for count in range(len(parts) - 1, 0, -1):
+            if (candidate := ".".join(parts[:count])) in self.by_namespace:
+                return candidate
+        return None
+
+    def _unknown_namespace(self, unit: Unit, call: str) -> Finding:
+        where = unit.where.at("call")
+        missing = [n for n in self.missing if call.startswith(f"{n}.")]
+        cause = self.missing[missing[0]] if missing else self.anything_missing
+        if "." not in call.strip("."):
+            return where.error(
+                "E-CALL-SYNTAX",
+                f"{call!r} is not of the form namespace.operation",
+                suggestion(call, self._names()) or "write 'call: <namespace>.<operation>'",
+            )
+        namespace = call.partition(".")[0]
+        if cause is not None:
+            return where.error("E-CALL-IMPORT", f"{namespace!r} is not there: {cause.message}",
+                               cause.fix)
+        return where.error(
+            "E-CALL-NAMESPACE",
+            f"no consumed namespace {namespace!r}",
+            suggestion(call, self._names()) or "add it under 'consumes', or import it",
+        )
+
+    def _names(self) -> list[str]:
+        return [f"{ns}.{op}" for ns, api in self.by_namespace.items() for op in api.operations]
+
+
+def suggestion(name: str, known: list[str]) -> str:
+    """Suggest up to three near misses, empty where there are none."""
+    close = difflib.get_close_matches(name, known, 3, 0.7)
+    return f"did you mean {' or '.join(map(repr, close))}?" if close else ""
+

@@ -1,0 +1,287 @@
+"""From loaded documents to listeners: who serves what, where, and what was left out."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from naftiko_run.exposes.guard import is_loopback
+from naftiko_run.exposes.router import shape
+from naftiko_run.exposes.units import Listener, Route, Tool, ToolServer
+from naftiko_run.findings import Finding, in_order
+from naftiko_run.plan.apis import Apis, Upstreams
+from naftiko_run.plan.names import tool_name
+from naftiko_run.plan.units import Compiled, compile_unit, route_of, tool_of
+from naftiko_run.spec.document import Adapter, Document, Loaded, Skill, Unit
+from naftiko_run.types import Client
+
+DEFAULT_PORTS = {"rest": 8080, "mcp": 9090}
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How documents are served. ``host`` is empty where none was given."""
+
+    host: str = ""
+    ports: Mapping[str, int] = field(default_factory=dict)
+    upstreams: Upstreams = field(default_factory=Upstreams)
+    strict_paths: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServedUnit:
+    """A unit as ``inspect`` shows it."""
+
+    file: str
+    adapter: Adapter
+    unit: Unit
+    name: str
+    compiled: Compiled | Finding
+
+
+@dataclass(slots=True)
+class Plan:
+    """All listeners, every unit behind them, and the findings of compiling them."""
+
+    listeners: list[Listener] = field(default_factory=list)
+    units: list[ServedUnit] = field(default_factory=list)
+    skills: list[Skill] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def serves_anything(self) -> bool:
+        """Whether any unit works."""
+        return any(isinstance(u.compiled, Compiled) for u in self.units)
+
+
+@dataclass(slots=True)
+class _Site:
+    """What gathers at one address and port."""
+
+    address: str
+    port: int
+    routes: list[Route] = field(default_factory=list)
+    servers: list[ToolServer] = field(default_factory=list)
+    adapters: list[str] = field(default_factory=list)
+    titles: list[str] = field(default_factory=list)
+
+
+def compile_plan(loaded: Sequence[Loaded], options: Options, client: Client) -> Plan:
+    """Compile documents that were loaded; what cannot be served is left out with its finding."""
+    plan = Plan()
+    sites: dict[tuple[str, int, str], _Site] = {}
+    namespaces: dict[str, int] = {}
+    for each in loaded:
+        if each.document is not None:
+            _Compiler(each, each.document, options, client, plan, sites, namespaces).run()
+    plan.listeners = [
+        Listener(
+            address=site.address,
+            port=site.port,
+            routes=tuple(site.routes),
+            servers=tuple(site.servers),
+            adapters=tuple(site.adapters),
+            title=" and ".join(dict.fromkeys(site.titles)),
+        )
+        for site in sites.values()
+    ]
+    plan.findings = in_order(plan.findings)
+    return plan
+
+
+class _Compiler:
+    """Compiles one document into the plan."""
+
+    def __init__(  # noqa: PLR0913 - one document and what all of them share
+        self,
+        loaded: Loaded,
+        document: Document,
+        options: Options,
+        client: Client,
+        plan: Plan,
+        sites: dict[tuple[str, int, str], _Site],
+        namespaces: dict[str, int],
+    ) -> None:
+        self.loaded = loaded
+        self.document = document
+        self.options = options
+        self.plan = plan
+        self.sites = sites
+        self.namespaces = namespaces
+        self.report: Callable[[Finding], None] = plan.findings.append
+        self.apis = Apis(
+            loaded, options.upstreams, client, self.report, strict_paths=options.strict_paths
+        )
+
+    def run(self) -> None:
+        self.plan.skills.extend(self.document.skills)
+        self.plan.findings.extend(self._without_sandboxed())
+        for written in self.document.adapters:
+            if not written.units:
+                continue
+            adapter = self._unique(written)
+            site = self._site(adapter)
+            site.adapters.append(adapter.namespace)
+            site.titles.append(self.document.info.label)
+            if adapter.type == "rest":
+                site.routes.extend(self._routes(adapter))
+            else:
+                site.servers.append(self._server(adapter))
+
+    def _without_sandboxed(self) -> list[Finding]:
+        """Leave out notices of variables that only sandboxed APIs need: they have a value."""
+        apis = self.apis.by_namespace.values()
+        used: dict[bool, set[str]] = {True: set(), False: set()}
+        for api in apis:
+            clause = api.spec.authentication
+            text = f"{clause.fields if clause else ''} {api.spec.base_uri}"
+            used[api.sandboxed is not None] |= set(re.findall(r"[A-Za-z_]\w*", text))
+        covered = used[True] - used[False]
+        return [
+            f
+            for f in self.loaded.findings
+            if not (f.code == "I-VAR-UNSET" and f.path and f.path[-1] in covered)
+        ]
+
+    def _unique(self, adapter: Adapter) -> Adapter:
+        """Give the second adapter of one namespace another prefix: both stay reachable."""
+        count = self.namespaces.get(adapter.namespace, 0) + 1
+        self.namespaces[adapter.namespace] = count
+        if count == 1:
+            return adapter
+        name = f"{adapter.namespace}-{count}"
+        self.report(
+            adapter.where.at("namespace").warning(
+                "W-ADAPTER-DUP",
+                f"another adapter is called {adapter.namespace!r}: this one is served as {name!r}",
+                "give each adapter a namespace of its own",
+            )
+        )
+        return replace(adapter, namespace=name)
+
+    # --------------------------------------------------------------------------------- where
+
+    def _site(self, adapter: Adapter) -> _Site:
+        port = self.options.ports.get(adapter.namespace, adapter.port)
+        if port is None:
+            port = DEFAULT_PORTS[adapter.type]
+        address = self._address(adapter)
+        key = (address, port, adapter.namespace if port == 0 else "")
+        return self.sites.setdefault(key, _Site(address, port))
+
+    def _address(self, adapter: Adapter) -> str:
+        host = self.options.host or LOOPBACK
+        written = adapter.address
+        if not written or written == host:
+            return host
+        if is_loopback(written):
+            return LOOPBACK if written == "localhost" else written
+        if self.options.host in ("0.0.0.0", "::"):  # noqa: S104 - as the operator asked
+            return written
+        self.report(
+            adapter.where.at("address").notice(
+                "I-ADDRESS",
+                f"address {written!r} is not used: {adapter.namespace!r} listens on {host}",
+                f"start with --host {written} to publish it",
+            )
+        )
+        return host
+
+    # --------------------------------------------------------------------------------- units
+
+    def _compile(self, unit: Unit, adapter: Adapter, name: str) -> Compiled | Finding:
+        compiled = compile_unit(unit, adapter, self.apis)
+        if isinstance(compiled, Finding):
+            self.report(compiled)
+        self.plan.units.append(ServedUnit(self.loaded.file, adapter, unit, name, compiled))
+        return compiled
+
+    def _routes(self, adapter: Adapter) -> list[Route]:
+        routes: list[Route] = []
+        taken: dict[tuple[str, str, str], Unit] = {}
+        for unit in adapter.units:
+            path, _, query = unit.path.partition("?")
+            key = (unit.method, shape(path), query)
+            earlier = taken.get(key)
+            if earlier is not None:
+                self._shadowed(unit, earlier, adapter)
+                continue
+            taken[key] = unit
+            self._route_warnings(unit)
+            name = f"{unit.method} {unit.path}"
+            routes.append(route_of(unit, adapter, self._compile(unit, adapter, name)))
+        return routes
+
+    def _shadowed(self, unit: Unit, earlier: Unit, adapter: Adapter) -> None:
+        finding = unit.where.error(
+            "E-ROUTE-SHADOWED",
+            f"{unit.method} {unit.path} is already served by"
+            f" {earlier.name or earlier.call or 'an earlier operation'!r}",
+            "give it a path of its own",
+        )
+        self.report(finding)
+        name = f"{unit.method} {unit.path}"
+        self.plan.units.append(ServedUnit(self.loaded.file, adapter, unit, name, finding))
+
+    def _route_warnings(self, unit: Unit) -> None:
+        if "#" in unit.path:
+            self.report(
+                unit.where.warning(
+                    "W-ROUTE-FRAGMENT",
+                    f"'#' in the route {unit.path!r} is a literal character: write it as %23",
+                    "remove it from the path",
+                )
+            )
+        if "?" in unit.path:
+            self.report(
+                unit.where.warning(
+                    "W-ROUTE-QUERY",
+                    f"the query in the route {unit.path!r} must be sent with every request",
+                    "give it a path of its own",
+                )
+            )
+
+    def _server(self, adapter: Adapter) -> ToolServer:
+        if adapter.transport == "stdio":
+            self.report(
+                adapter.where.at("transport").warning(
+                    "W-STDIO",
+                    f"{adapter.namespace!r} asks for stdio: it is served over HTTP",
+                    "remove 'transport', or write 'transport: http'",
+                )
+            )
+        tools: list[Tool] = []
+        for unit in adapter.units:
+            taken = [tool.name for tool in tools]
+            name = tool_name(unit.name, taken)
+            self._name_warnings(unit, name, taken)
+            compiled = self._compile(unit, adapter, name)
+            if isinstance(compiled, Compiled):
+                tools.append(tool_of(unit, name, compiled))
+        info = self.document.info
+        return ToolServer(
+            namespace=adapter.namespace,
+            title=info.label,
+            version=info.version or "1.0.0",
+            instructions=adapter.description,
+            tools=tuple(tools),
+        )
+
+    def _name_warnings(self, unit: Unit, name: str, taken: list[str]) -> None:
+        if unit.name in taken:
+            self.report(
+                unit.where.warning(
+                    "W-TOOL-DUP",
+                    f"another tool is called {unit.name!r}: this one is served as {name!r}",
+                    "rename one of them",
+                )
+            )
+        elif name != unit.name or "." in name:
+            served = f": it is served as {name!r}" if name != unit.name else ""
+            self.report(
+                unit.where.warning(
+                    "W-TOOL-NAME",
+                    f"some clients refuse the tool name {unit.name!r}{served}",
+                    "use at most 64 letters, digits, '_' and '-'",
+                )
+            )
