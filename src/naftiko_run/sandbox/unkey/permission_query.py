@@ -9,17 +9,18 @@ AND and OR are read in any case. A permission is compared as it stands: nothing 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import NoReturn, TypeAlias
+from typing import TypeAlias
 
 from naftiko_run.sandbox.unkey.errors import ApiError, bad_request
 
 Check: TypeAlias = Callable[[AbstractSet[str]], bool]
 """Tells whether a set of permissions satisfies a query."""
 
-_TOKEN = re.compile(r"[ \t\r\n]*(?:([A-Za-z0-9._\-*:/]+)|([()])|(.))", re.DOTALL)
+_TOKEN = re.compile(r"[ \t\r\n]*(?:([A-Za-z0-9._\-*:/]+)|([()])|([^ \t\r\n]))")
+_RANKS = {"or": 1, "and": 2}
 _WANTED = "Expected a permission identifier or opening parenthesis."
 
 
@@ -39,92 +40,86 @@ def compile_query(query: str) -> Check:
     """
     if not query.strip():
         raise _fault("Unexpected end of input. Please provide a valid permission query.")
-    parser = _Parser(query)
-    check = parser.either()
-    if parser.token.kind != "end":
-        parser.trailing()
+    program = _in_postfix(query)
+
+    def check(held: AbstractSet[str]) -> bool:
+        values: list[bool] = []
+        for token in program:
+            if token.kind == "permission":
+                values.append(token.text in held)
+            else:
+                right, left = values.pop(), values.pop()
+                values.append((left and right) if token.kind == "and" else (left or right))
+        return values[0]
+
     return check
 
 
-class _Parser:
-    def __init__(self, query: str) -> None:
-        self._query = query
-        self._at = 0
-        self.token = self._read()
-
-    def _read(self) -> _Token:
-        found = _TOKEN.match(self._query, self._at)
-        if found is None:
-            return _Token("end", "", len(self._query))
-        self._at = found.end()
-        word, bracket, other = found.groups()
-        if word is not None:
-            operator = word.lower()
-            kind = operator if operator in ("and", "or") else "permission"
-            return _Token(kind, word, found.start(1))
-        if bracket is not None:
-            return _Token(bracket, bracket, found.start(2))
-        at = found.start(3)
-        text = f"invalid character '{other}' at position {at} in query"
-        return _Token("invalid", text, at)
-
-    def _take(self) -> _Token:
-        taken, self.token = self.token, self._read()
-        return taken
-
-    def either(self) -> Check:
-        check = self._both()
-        while self.token.kind == "or":
-            self._take()
-            check = _either(check, self._both())
-        return check
-
-    def _both(self) -> Check:
-        check = self._operand()
-        while self.token.kind == "and":
-            self._take()
-            check = _both(check, self._operand())
-        return check
-
-    def _operand(self) -> Check:
-        token = self._take()
-        if token.kind == "permission":
-            return lambda held: token.text in held
-        if token.kind == "(":
-            return self._group()
-        if token.kind == "end":
-            raise _fault(f"Unexpected end of query. {_WANTED}")
-        raise _fault(f"Unexpected token '{token.text}' at position {token.at}. {_WANTED}")
-
-    def _group(self) -> Check:
-        if self.token.kind == ")":
+def _in_postfix(query: str) -> list[_Token]:
+    """Put operators behind their operands. A stack and no recursion: parentheses nest deep."""
+    program: list[_Token] = []
+    waiting: list[_Token] = []
+    opened = 0
+    wants_operand = True
+    for token in _tokens(query):
+        if wants_operand:
+            if token.kind == "permission":
+                program.append(token)
+                wants_operand = False
+            elif token.kind == "(":
+                waiting.append(token)
+                opened += 1
+            else:
+                raise _no_operand(token, after=waiting[-1] if waiting else None)
+        elif token.kind in _RANKS:
+            while waiting and _RANKS.get(waiting[-1].kind, 0) >= _RANKS[token.kind]:
+                program.append(waiting.pop())
+            waiting.append(token)
+            wants_operand = True
+        elif token.kind == ")" and opened:
+            opened -= 1
+            while waiting[-1].kind != "(":
+                program.append(waiting.pop())
+            waiting.pop()
+        elif token.kind != "end":
             raise _fault(
-                f"Empty parentheses found at position {self.token.at}. "
-                "Parentheses must contain at least one permission or expression."
+                f"Unexpected token '{token.text}' at position {token.at}. "
+                "The query appears to have extra content after a valid expression."
             )
-        check = self.either()
-        if self.token.kind not in (")", "end"):
-            self.trailing()
-        if self._take().kind != ")":
+        elif opened:
             raise _fault(
-                f"Missing closing parenthesis ')' at position {len(self._query)}. "
+                f"Missing closing parenthesis ')' at position {token.at}. "
                 "Every opening parenthesis must have a matching closing parenthesis."
             )
-        return check
+    return [*program, *reversed(waiting)]
 
-    def trailing(self) -> NoReturn:
-        raise _fault(
-            f"Unexpected token '{self.token.text}' at position {self.token.at}. "
-            "The query appears to have extra content after a valid expression."
+
+def _tokens(query: str) -> Iterator[_Token]:
+    at = 0
+    while found := _TOKEN.match(query, at):
+        at = found.end()
+        word, bracket, other = found.groups()
+        if word is not None:
+            kind = word.lower() if word.lower() in _RANKS else "permission"
+            yield _Token(kind, word, found.start(1))
+        elif bracket is not None:
+            yield _Token(bracket, bracket, found.start(2))
+        else:
+            place = found.start(3)
+            text = f"invalid character '{other}' at position {place} in query"
+            yield _Token("invalid", text, place)
+    yield _Token("end", "", len(query))
+
+
+def _no_operand(token: _Token, after: _Token | None) -> ApiError:
+    if token.kind == ")" and after is not None and after.kind == "(":
+        return _fault(
+            f"Empty parentheses found at position {token.at}. "
+            "Parentheses must contain at least one permission or expression."
         )
-
-
-def _either(left: Check, right: Check) -> Check:
-    return lambda held: left(held) or right(held)
-
-
-def _both(left: Check, right: Check) -> Check:
-    return lambda held: left(held) and right(held)
+    if token.kind == "end":
+        return _fault(f"Unexpected end of query. {_WANTED}")
+    return _fault(f"Unexpected token '{token.text}' at position {token.at}. {_WANTED}")
 
 
 def _fault(detail: str) -> ApiError:

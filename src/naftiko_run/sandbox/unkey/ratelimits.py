@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from naftiko_run.sandbox.unkey.database import Database
 
+_LAST = (1 << 63) - 1  # the latest time the database holds
 _SWEEP = 64  # stale counters forgotten with each new one: more than are made, so none pile up
 
 
@@ -103,7 +104,7 @@ def _count(db: Database, scope: str, identifier: str, duration: int, cost: int, 
         duration,
         period,
         cost,
-        (period + 2) * duration,
+        min((period + 2) * duration, _LAST),
     )
     db.run(
         "DELETE FROM counters WHERE (scope, identifier, duration, period) IN"
