@@ -64,7 +64,7 @@ class _Routed:
             parts = urlsplit(request.url)
             proxy = self._proxies.find(parts.scheme.lower(), parts.hostname or "")
         except ValueError as error:
-            raise faults.unsendable(request.url, "its URL cannot be read") from error
+            raise faults.unsendable(request.url) from error
         client = self._clients.get(proxy)
         if client is None:
             client = self._clients[proxy] = self._client(request.url, proxy)

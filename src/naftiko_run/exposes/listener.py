@@ -40,6 +40,10 @@ class ListenerApp:
             self.pages["/openapi.json"] = (dumps(document), "application/json")
             self.pages["/docs"] = (page(document), "text/html; charset=utf-8")
 
+    def claims(self, path: str) -> bool:
+        """Say whether a REST route serves a path, so that an endpoint of that path gives way."""
+        return bool(self.rest.router.find(path.encode()))
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run what the faces need around the listener's life."""

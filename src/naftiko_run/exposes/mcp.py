@@ -7,6 +7,7 @@ from typing import Any
 
 import mcp_types as types
 from mcp.server.lowlevel import Server
+from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
@@ -43,6 +44,7 @@ class McpFace:
             on_call_tool=self._call_tool,
             get_tool_input_schema=self._input_schema,
         )
+        self._server = server
         self._manager = StreamableHTTPSessionManager(
             app=server,
             json_response=True,
@@ -65,6 +67,11 @@ class McpFace:
         # leaves what is behind it, and the header checks compare exactly.
         headers = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
         await self._app({**scope, "headers": headers}, receive, send)
+
+    async def run_stdio(self) -> None:
+        """Serve over stdin and stdout until stdin ends."""
+        async with stdio_server() as (read, write):
+            await self._server.run(read, write, self._server.create_initialization_options())
 
     def _input_schema(self, name: str) -> Mapping[str, Any] | None:
         tool = self._tools.get(name)

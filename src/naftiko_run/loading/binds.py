@@ -5,13 +5,13 @@ or ``.env`` file below ``file://``. A variable without value is a notice; only c
 fail. Values never reach a finding.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import yaml
 
 from naftiko_run.findings import Finding
-from naftiko_run.mapping.json_codec import loads
 from naftiko_run.spec.document import Bind
 from naftiko_run.types import Binds
 
@@ -39,9 +39,10 @@ def resolve(
             value = given.get(name, given.get(key, source.get(key)))
             # A file that ends its last line leaves a line end that no header may carry.
             value = None if value is None else value.rstrip("\r\n")
+            known = name in declared
             declared[name] = value
             declared[f"{bind.namespace}.{name}"] = value
-            if value is None:
+            if value is None and not known:
                 findings.append(_unset(bind, name, key))
     return Binds(declared, {**environ, **given}), findings
 
@@ -55,9 +56,7 @@ def _unset(bind: Bind, name: str, key: str) -> Finding:
     )
 
 
-def _file(
-    bind: Bind, folder: Path, read_text: ReadText
-) -> tuple[Mapping[str, str], list[Finding]]:
+def _file(bind: Bind, folder: Path, read_text: ReadText) -> tuple[Mapping[str, str], list[Finding]]:
     location = bind.location or ""
     where = bind.where.at("location")
     if not location.startswith("file://"):
@@ -85,7 +84,7 @@ def parse_variables(text: str, suffix: str = ".env") -> dict[str, str]:
     if suffix in (".yaml", ".yml"):
         return _flat(yaml.load(text, Loader=yaml.BaseLoader) or {})  # noqa: S506 - texts alone
     if suffix == ".json" or text.lstrip().startswith("{"):
-        return _flat(loads(text.encode()))
+        return _flat(json.loads(text))
     return dict(_env_lines(text))
 
 

@@ -25,6 +25,7 @@ from naftiko_run.loading.events import (
     Take,
 )
 from naftiko_run.loading.lines import Lines
+from naftiko_run.loading.positions import Positions
 from naftiko_run.loading.scalars import TAGS, ScalarError, plain, short, tag_text, tagged
 from naftiko_run.types import Json
 
@@ -80,6 +81,8 @@ class _Open:
     anchor: str | None
     count: int
     """How many nodes came before it."""
+    row: int
+    """Its row in the table of positions."""
     key: Event | None = None
     name: str = ""
     keys: list[tuple[str, int]] = field(default_factory=list)
@@ -96,7 +99,10 @@ class _Anchored:
 
 
 class Composer:
-    """Builds the one document of a text; ``faults`` are those after which it could go on."""
+    """Builds the one document of a text, and the table of its positions on the way.
+
+    ``faults`` are those after which it could go on.
+    """
 
     def __init__(self, lines: Lines, take: Take, limits: Limits = DEFAULT) -> None:
         """Start with the first of the text's events."""
@@ -105,6 +111,7 @@ class Composer:
         self._limits = limits
         self._next = take
         self._stack: list[_Open] = []
+        self.positions = Positions()
         self._anchors: dict[str, _Anchored] = {}
         self._open_anchors: set[str] = set()
         self._count = 0
@@ -135,6 +142,7 @@ class Composer:
     def _value(self) -> Json:
         """Build one value from its events: the loop that all the time goes into."""
         stack, limit, take = self._stack, self._limits.nodes, self._next
+        starts, ends, after = self.positions.starts, self.positions.ends, self.positions.after
         top: _Open | None = None
         value: Json
         while True:
@@ -143,19 +151,27 @@ class Composer:
             self._count += 1
             if self._count > limit:
                 self._fail(event, f"more than {limit:,} values", "split the file")
+            if kind is MAPPING_END or kind is LIST_END:
+                self._count -= 1
+                assert top is not None  # noqa: S101 - the parser pairs starts and ends
+                after[top.row], ends[top.row] = len(starts), event.end_mark.index
+                value = self._pop(top)
+                top = stack[-1] if stack else None
+                if top is None:
+                    return value
+                self._put(top, value)
+                continue
+            starts.append(event.start_mark.index)
+            ends.append(event.end_mark.index)
+            after.append(0)
             if kind is SCALAR:
                 if top is not None and top.key is None and type(top.value) is dict:
                     self._key(top, event, event.value)
                     continue
                 value = self._scalar(event)
             elif kind is MAPPING or kind is LIST:
-                top = self._push(event, top)
+                top = self._push(event, top, len(starts) - 1)
                 continue
-            elif kind is MAPPING_END or kind is LIST_END:
-                self._count -= 1
-                assert top is not None  # noqa: S101 - the parser pairs starts and ends
-                value = self._pop(top)
-                top = stack[-1] if stack else None
             else:
                 anchored = self._alias(event, event.anchor or "")
                 if top is not None and top.key is None and type(top.value) is dict:
@@ -215,7 +231,7 @@ class Composer:
             self._anchors[event.anchor] = _Anchored(value, event.value, 1)
         return value
 
-    def _push(self, event: Event, top: _Open | None) -> _Open:
+    def _push(self, event: Event, top: _Open | None, row: int) -> _Open:
         mapping = type(event) is MAPPING
         if top is not None and top.key is None and type(top.value) is dict:
             self._collection_as_key(event)
@@ -225,7 +241,7 @@ class Composer:
             self._fail(event, f"more than {self._limits.depth} levels deep", "nest less deeply")
         if event.anchor is not None:
             self._open_anchors.add(event.anchor)
-        opened = _Open({} if mapping else [], event.anchor, self._count)
+        opened = _Open({} if mapping else [], event.anchor, self._count, row)
         self._stack.append(opened)
         return opened
 

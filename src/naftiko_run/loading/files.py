@@ -10,7 +10,6 @@ import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import yaml
@@ -63,9 +62,17 @@ class Cut:
 class Source:
     """A document that was read: its data, and where each value stands in its text."""
 
-    def __init__(self, lines: Lines, path: Path, data: Json, cut: Cut | None = None) -> None:
-        """Keep what was read; positions are worked out when the first is asked for."""
+    def __init__(
+        self,
+        lines: Lines,
+        path: Path,
+        data: Json,
+        positions: Positions,
+        cut: Cut | None = None,
+    ) -> None:
+        """Keep what was read."""
         self._lines = lines
+        self._positions = positions
         self.file = lines.file
         """The file's name as the user typed it."""
         self.path = path
@@ -84,10 +91,6 @@ class Source:
         """The whole text, decoded, without a byte order mark."""
         return self._lines.text
 
-    @cached_property
-    def _positions(self) -> Positions:
-        return Positions(events(_without_old_breaks(self.text)))
-
     @property
     def notes(self) -> tuple[Finding, ...]:
         """The findings that do not keep the document from being read."""
@@ -100,7 +103,7 @@ class Source:
 
     def locate(self, path: DocPath, *, key: bool = False) -> tuple[int, int]:
         """Return line and column, from 1, of a value or its key, or of the nearest one above."""
-        return self._lines.position(self._positions.find(path, key=key)[0])
+        return self._lines.position(self._positions.find(self.text, path, key=key)[0])
 
     def line(self, number: int) -> str:
         """Return one line of the text, counted from 1."""
@@ -117,7 +120,7 @@ class Source:
         key: bool = False,
     ) -> Finding:
         """Make a finding about a value, or about its key."""
-        start, end = self._positions.find(path, key=key)
+        start, end = self._positions.find(self.text, path, key=key)
         return self._lines.finding(
             code, message, fix, start=start, end=end, path=path, severity=severity
         )
@@ -200,15 +203,15 @@ def parse(content: bytes, file: str, path: Path, limits: Limits = DEFAULT) -> So
     lines = Lines(file, _text(content, file))
     cut = _find_cut(lines.text)
     try:
-        data = _compose(lines, limits)
+        data, positions = _compose(lines, limits)
     except DocumentError:
         if cut is None:
             raise
         raise DocumentError([_cut_finding(lines, cut, Severity.ERROR)]) from None
-    return Source(lines, path, data, cut)
+    return Source(lines, path, data, positions, cut)
 
 
-def _compose(lines: Lines, limits: Limits) -> Json:
+def _compose(lines: Lines, limits: Limits) -> tuple[Json, Positions]:
     text = _without_old_breaks(lines.text)
     composer = Composer(lines, events(text), limits)
     faults = composer.faults
@@ -225,7 +228,9 @@ def _compose(lines: Lines, limits: Limits) -> Json:
             raise DocumentError([finding])
     if faults:
         raise DocumentError([_fault_finding(lines, fault) for fault in faults])
-    return data if text is lines.text else _with_old_breaks(data, lines.text)
+    if text is not lines.text:
+        data = _with_old_breaks(data, lines.text)
+    return data, composer.positions
 
 
 def _fault_finding(lines: Lines, fault: Fault) -> Finding:

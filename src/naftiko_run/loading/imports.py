@@ -51,7 +51,9 @@ def _resolve_one(
     if found is None:
         if outside is not None:
             problem = "lies outside the folders that may be read"
-            fix = f"move it below {home.name or home}/, or start with --import-path {outside.parent}"
+            fix = (
+                f"move it below {home.name or home}/, or start with --import-path {outside.parent}"
+            )
         else:
             problem = "not found"
             looked = ", ".join(str(_shown(root)) for root in roots)

@@ -1,9 +1,12 @@
 """The text of a document: from an index in it to a line and column, and to a finding."""
 
+import re
 from bisect import bisect_right
 from functools import cached_property
 
 from naftiko_run.findings import DocPath, Finding, Severity
+
+_BREAK = re.compile(r"\r\n?|\n")  # YAML 1.2.2, section 5.4
 
 
 class Lines:
@@ -18,17 +21,7 @@ class Lines:
 
     @cached_property
     def _starts(self) -> list[int]:
-        # Line breaks of YAML 1.2: LF, CR and CRLF.
-        text = self.text
-        if "\r" not in text:
-            breaks = [i + 1 for i, c in enumerate(text) if c == "\n"]
-        else:
-            breaks = [
-                i + 1
-                for i, c in enumerate(text)
-                if c == "\n" or (c == "\r" and text[i + 1 : i + 2] != "\n")
-            ]
-        return [0, *breaks]
+        return [0, *(found.end() for found in _BREAK.finditer(self.text))]
 
     def position(self, index: int) -> tuple[int, int]:
         """Return line and column, counted from 1, of a place in the text."""

@@ -15,6 +15,7 @@ from naftiko_run.types import MISSING, Json, Missing
 Comparator = Callable[[Json | Missing, Json | Missing], bool]
 """Whether a value on the left stands in a relation to one on the right."""
 
+_number_types = frozenset({int, float})
 _decimal = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
 
 
@@ -53,7 +54,7 @@ def _kind(value: object) -> type:
 
 def is_number(value: object) -> bool:
     """Whether a value is a JSON number, which a Python bool is not."""
-    return type(value) is int or type(value) is float
+    return type(value) in _number_types
 
 
 def number(text: str) -> float | None:
@@ -86,16 +87,26 @@ def _not(compare: Comparator) -> Comparator:
     return lambda left, right: not compare(left, right)
 
 
+_orders: dict[str, Callable[[Any, Any], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
+
 comparisons: dict[str, Comparator] = {
     "==": equal,
     "!=": _not(equal),
     "===": identical,
     "!==": _not(identical),
-    "<": _ordered(lt),
-    "<=": _ordered(le),
-    ">": _ordered(gt),
-    ">=": _ordered(ge),
     "in": _within,
     "nin": _not(_within),
     "contains": _contains,
-}
+} | {operator: _ordered(compare) for operator, compare in _orders.items()}
+"""The operators of tests, except ``=~``."""
+
+
+def against(operator: str, right: Json) -> Callable[[Any], bool]:
+    """Compare with a value that is known beforehand; the commonest comparisons have short cuts."""
+    if operator in ("==", "===") and isinstance(right, str) and number(right) is None:
+        return lambda left: left == right
+    if operator in _orders and is_number(right):
+        order = _orders[operator]
+        return lambda left: type(left) in _number_types and order(left, right)
+    compare = comparisons[operator]
+    return lambda left: compare(left, right)

@@ -31,8 +31,7 @@ def loads(text: bytes) -> Json:
         ValueError: it is not JSON, or is nested too deeply; the message says why.
 
     """
-    if text.startswith(_byte_order_mark):
-        text = text[3:]
+    text = text.removeprefix(_byte_order_mark)
     if _many_digits in text.translate(_digits_as_zeros):
         return _loads_slowly(text)
     try:
@@ -74,9 +73,17 @@ def _constant(name: str) -> NoReturn:
 
 
 def is_json(text: bytes) -> bool:
-    """Say whether a text is JSON."""
+    """Say whether :func:`loads` would read a text."""
     try:
-        loads(text)
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return _is_json_slowly(text)
+    return True
+
+
+def _is_json_slowly(text: bytes) -> bool:
+    try:
+        _loads_slowly(text.removeprefix(_byte_order_mark))
     except ValueError:
         return False
     return True

@@ -25,9 +25,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from math import isfinite, nan
-from typing import Any
+from typing import Any, Protocol
 
-from naftiko_run.mapping.comparison import Comparator, comparisons, is_number, number
+from naftiko_run.mapping.comparison import against, comparisons, is_number
 from naftiko_run.mapping.jsonpath_syntax import (
     AllOf,
     AnyOf,
@@ -61,6 +61,7 @@ _Hop = Callable[[Json, Json], Json | Missing]  # from a value and the root
 _Select = Callable[[list[Json], Json], list[Json]]  # from values and the root
 _Check = Callable[[Json, Json], bool]  # of a value, with the root
 _Keys = Sequence[str | int]
+_container_types = frozenset({dict, list})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -165,7 +166,7 @@ def _hops(segments: Sequence[Segment]) -> Iterator[_Hop]:
         size = 1
         if keys := _leading_keys(segments):
             size = len(keys)
-            yield _walk(_reach(keys, MISSING))
+            yield _reach(keys, MISSING)
         elif isinstance(first, Call):
             yield _walk(_functions[first.function])
         elif isinstance(first, Length):
@@ -184,7 +185,13 @@ def _walk(function: Callable[[Json], Json | Missing]) -> _Hop:
     return lambda node, _root: function(node)
 
 
-def _reach(keys: _Keys, absent: Any) -> Callable[[Json], Any]:  # noqa: ANN401
+class _Reach(Protocol):
+    """A function of a value that serves as a hop too."""
+
+    def __call__(self, node: Json, root: Json = None, /) -> Any: ...  # noqa: ANN401
+
+
+def _reach(keys: _Keys, absent: Any) -> _Reach:  # noqa: ANN401
     """Subscript by each key in turn.
 
     Subscripting fails of itself on a value of the wrong type, except that a text has an element
@@ -195,7 +202,7 @@ def _reach(keys: _Keys, absent: Any) -> Callable[[Json], Any]:  # noqa: ANN401
     tail = [key for key in reversed_tail if isinstance(key, int)][::-1]
     head = tuple(keys[: len(keys) - len(tail)])
 
-    def reach(node: Json) -> Any:  # noqa: ANN401
+    def reach(node: Json, _root: Json = None, /) -> Any:  # noqa: ANN401
         value: Any = node
         try:
             for key in head:
@@ -204,7 +211,7 @@ def _reach(keys: _Keys, absent: Any) -> Callable[[Json], Any]:  # noqa: ANN401
             return absent
         return value
 
-    def reach_element(node: Json) -> Any:  # noqa: ANN401
+    def reach_element(node: Json, _root: Json = None, /) -> Any:  # noqa: ANN401
         value = reach(node)
         for index in tail:
             if type(value) is not list:
@@ -367,12 +374,23 @@ def _descent(selector: Selector, *, last: bool) -> _Select:
 
 
 def _containers(nodes: list[Json]) -> list[Json]:
-    return [node for node in _values(nodes) if isinstance(node, list | dict)]
+    """List the objects and arrays and those inside them, each before what it holds."""
+    found: list[Json] = []
+    stack = nodes[::-1]
+    while stack:
+        node = stack.pop()
+        if type(node) is dict:
+            found.append(node)
+            stack += [item for item in reversed(node.values()) if type(item) in _container_types]
+        elif type(node) is list:
+            found.append(node)
+            stack += [item for item in reversed(node) if type(item) in _container_types]
+    return found
 
 
 def _values(nodes: list[Json]) -> list[Json]:
     """List the values and everything inside them, each before what it holds."""
-    found = []
+    found: list[Json] = []
     stack = nodes[::-1]
     while stack:
         node = stack.pop()
@@ -465,16 +483,11 @@ def _comparison(test: Comparison) -> _Check:
     if isinstance(test.right, Pattern):
         matches = compile_pattern(test.right)
         return lambda node, root: isinstance(text := left(node, root), str) and matches(text)
-    if isinstance(test.right, Literal) and test.operator in ("==", "==="):
-        return _equals(left, test.right.value, comparisons[test.operator])
+    if isinstance(test.right, Literal):
+        holds = against(test.operator, test.right.value)
+        return lambda node, root: holds(left(node, root))
     right, compare = _operand(test.right), comparisons[test.operator]
     return lambda node, root: compare(left(node, root), right(node, root))
-
-
-def _equals(left: _Hop, value: Json, compare: Comparator) -> _Check:
-    if isinstance(value, str) and number(value) is None:
-        return lambda node, root: left(node, root) == value  # Python's own means the same here
-    return lambda node, root: compare(left(node, root), value)
 
 
 def _operand(operand: Operand) -> _Hop:

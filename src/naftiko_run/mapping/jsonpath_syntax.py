@@ -207,7 +207,7 @@ class _Parser:
         self.text = text
         self.end = len(text.rstrip())
         self.position = 0
-        self.tests = 0
+        self.depth = 0
 
     # -------------------------------------------------------------------------- characters
 
@@ -251,8 +251,13 @@ class _Parser:
         else:
             segments = self.segments(_name_at_top, self.dotted(_name_at_top))
         if self.position < self.end:
-            raise self.error(f"'.' or '[' is expected, not {self.text[self.position]!r}")
+            raise self.unexpected()
         return segments
+
+    def unexpected(self) -> JsonPathError:
+        rest = self.text[self.position : self.end]
+        hint = f"; write '$.{rest}'" if self.text[: self.position].strip() == "$" else ""
+        return self.error(f"'.' or '[' is expected, not {rest[0]!r}{hint}")
 
     def lone_at(self) -> bool:
         """Skip ``@`` for the root; in ``@type`` it belongs to the name."""
@@ -325,7 +330,7 @@ class _Parser:
         if self.at(":"):
             return self.slice(first)
         if first is None:
-            raise self.error("a quoted name, an index, a slice, '*' or '?' is expected in '[…]'")
+            raise self.no_selector()
         indexes = [first]
         while self.comma():
             index = self.bound()
@@ -333,6 +338,12 @@ class _Parser:
                 raise self.error("an index is missing after ','")
             indexes.append(index)
         return Key(first) if len(indexes) == 1 else Elements(tuple(dict.fromkeys(indexes)))
+
+    def no_selector(self) -> JsonPathError:
+        start = self.position
+        if name := self.take(_word):
+            return self.error(f"a name in '[…]' is quoted; write ['{name}']", start)
+        return self.error("a quoted name, an index, a slice, '*' or '?' is expected in '[…]'")
 
     def slice(self, start: int | None) -> Slice:
         self.skip(":")
@@ -396,14 +407,16 @@ class _Parser:
 
     # ------------------------------------------------------------------------------- tests
 
-    def test(self) -> Test:
-        start = self.position
-        self.tests += 1
-        if self.tests > deepest_test:
-            raise self.error("tests are nested too deeply", start)
-        found = self.joined("||", self.all_of, AnyOf)
-        self.tests -= 1
+    def nested(self, part: Callable[[], _Item]) -> _Item:
+        self.depth += 1
+        if self.depth > deepest_test:
+            raise self.error("tests are nested too deeply")
+        found = part()
+        self.depth -= 1
         return found
+
+    def test(self) -> Test:
+        return self.nested(lambda: self.joined("||", self.all_of, AnyOf))
 
     def all_of(self) -> Test:
         return self.joined("&&", self.term, AllOf)
@@ -430,7 +443,9 @@ class _Parser:
             self.space()
         if self.skip("("):
             found = self.test()
-            self.expect(")", "after a test")
+            self.space()
+            hint = "; to compare, write '=='" if self.at("=") else ""
+            self.expect(")", f"after a test{hint}")
         else:
             found = self.comparison()
         return Not(found) if negated else found
@@ -460,7 +475,7 @@ class _Parser:
         if self.at("'") or self.at('"'):
             return Literal(self.quoted())
         if self.skip("["):
-            return self.literals()
+            return self.nested(self.literals)
         if self.skip("/"):
             return self.pattern()
         return self.scalar()
@@ -478,9 +493,17 @@ class _Parser:
         self.space()
         if self.skip("]"):
             return Literal([])
-        values = [o.value for o in self.separated(self.operand) if isinstance(o, Literal)]
+        values = self.separated(self.plain_value)
         self.expect("]", "after a list of values")
         return Literal(values)
+
+    def plain_value(self) -> Json:
+        self.space()
+        start = self.position
+        operand = self.operand()
+        if not isinstance(operand, Literal):
+            raise self.error("a list in a test holds plain values", start)
+        return operand.value
 
     def pattern(self) -> Pattern:
         start = self.position

@@ -7,15 +7,19 @@ from typing import Final
 _STEP: Final = 64 * 1024
 
 
-class CodingError(Exception):
+class BodyError(Exception):
+    """A body that cannot be had whole."""
+
+
+class CodingError(BodyError):
     """The bytes are not in the coding that was announced, or the coding is not known."""
 
 
-class TruncatedError(CodingError):
+class TruncatedError(BodyError):
     """The bytes end in the middle of the coding."""
 
 
-class TooLargeError(Exception):
+class TooLargeError(BodyError):
     """What came out is over the limit."""
 
 

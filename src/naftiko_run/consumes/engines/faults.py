@@ -2,6 +2,7 @@
 
 from urllib.parse import urlsplit
 
+from naftiko_run.consumes.engines.coding import BodyError, TooLargeError, TruncatedError
 from naftiko_run.errors import (
     UnreadableReply,
     UpstreamError,
@@ -65,6 +66,18 @@ def bad_coding(url: str) -> UnreadableReply:
     return UnreadableReply(f"the reply of {place(url)} is compressed in a way that cannot be read")
 
 
-def unsendable(url: str, what: str) -> UpstreamError:
+def of_body(url: str, error: BodyError, limit: int) -> UnreadableReply:
+    """The sentence for a body that was given up."""
+    match error:
+        case TooLargeError():
+            return too_large(url, limit)
+        case TruncatedError():
+            return cut_short(url)
+    return bad_coding(url)
+
+
+def unsendable(url: str) -> UpstreamError:
     """The request itself cannot be written as HTTP; nothing was sent."""
-    return UpstreamError(f"the request to {place(url)} cannot be sent: {what}")
+    return UpstreamError(
+        f"the request to {place(url)} cannot be sent: its method, URL or a header is not valid HTTP"
+    )

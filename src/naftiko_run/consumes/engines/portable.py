@@ -52,7 +52,7 @@ class PortableClient:
         try:
             call = self._call(request)
         except (httpx2.InvalidURL, ValueError) as error:
-            raise faults.unsendable(url, "its URL or a header cannot be read") from error
+            raise faults.unsendable(url) from error
         try:
             async with asyncio.timeout(self._limits.timeout):
                 response = await self._transport.handle_async_request(call)
@@ -62,12 +62,8 @@ class PortableClient:
                     await response.aclose()
         except TimeoutError:
             raise faults.timeout(url, self._limits.timeout) from None
-        except coding.TooLargeError:
-            raise faults.too_large(url, self._limits.max_reply_bytes) from None
-        except coding.TruncatedError:
-            raise faults.cut_short(url) from None
-        except coding.CodingError:
-            raise faults.bad_coding(url) from None
+        except coding.BodyError as error:
+            raise faults.of_body(url, error, self._limits.max_reply_bytes) from error
         except httpx2.HTTPError as error:
             raise self._fault(url, error) from error
 
@@ -112,7 +108,7 @@ class PortableClient:
             case httpx2.ConnectError() | httpx2.ProxyError() | httpx2.UnsupportedProtocol():
                 return faults.unreachable(url, _why(error))
             case httpx2.LocalProtocolError():
-                return faults.unsendable(url, "a header cannot be written as HTTP")
+                return faults.unsendable(url)
             case httpx2.RemoteProtocolError():
                 text = str(error)
                 if "without sending a response" in text:

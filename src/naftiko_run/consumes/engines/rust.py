@@ -65,48 +65,49 @@ class RustClient:
             parsed = Url(url)
             if str(parsed) != url and _target(str(parsed)) != (_target(url) or "/"):
                 return await self._send_verbatim(request)
-            call = self._client.request(request.method, parsed).headers(outgoing(request.headers))
-            if request.body is not None or request.method in _WITH_CONTENT:
-                call = call.body_bytes(request.body or b"")
-            streamed = call.build_streamed()
+            streamed = self._streamed(request, parsed)
         except (BuilderError, ValueError) as error:
-            raise faults.unsendable(url, str(error)) from error
+            raise faults.unsendable(url) from error
         try:
             response = await streamed.__aenter__()
-            return await self._reply(request, streamed, response)
+            try:
+                return await self._reply(request, response)
+            except BaseException:
+                # Left unread, the upstream would go on sending: this closes the connection.
+                await streamed.__aexit__(None, None, None)
+                raise
         except PyreqwestError as error:
             raise self._fault(url, error) from error
+        except coding.BodyError as error:
+            raise faults.of_body(url, error, self._limits.max_reply_bytes) from error
 
-    async def _reply(self, request: Request, streamed: StreamRequest, response: Response) -> Reply:
-        headers = _headers(response)
-        try:
-            body = await self._body(request, response)
-            encoding = response.get_header("content-encoding")
-            if encoding and body:
-                # What reqwest does not decode: several codings, x-gzip, capital letters.
-                body = coding.decode(encoding, body, self._limits.max_reply_bytes)
-        except coding.TooLargeError:
-            await streamed.__aexit__(None, None, None)
-            raise faults.too_large(request.url, self._limits.max_reply_bytes) from None
-        except coding.TruncatedError:
-            raise faults.cut_short(request.url) from None
-        except coding.CodingError:
-            raise faults.bad_coding(request.url) from None
-        except BaseException:
-            await streamed.__aexit__(None, None, None)
-            raise
+    def _streamed(self, request: Request, url: Url) -> StreamRequest:
+        call = self._client.request(request.method, url).headers(outgoing(request.headers))
+        if request.body:
+            call = call.body_bytes(request.body)
+        elif request.method in _WITH_CONTENT:
+            call = call.header("content-length", "0")
+        return call.build_streamed()
+
+    async def _reply(self, request: Request, response: Response) -> Reply:
         if response.status < 200:
             raise faults.not_http(request.url)
+        headers = _headers(response)
+        body = await self._body(request, response)
+        encoding = response.get_header("content-encoding")
+        if encoding and body:
+            # What reqwest does not decode: several codings, x-gzip, capital letters.
+            body = coding.decode(encoding, body, self._limits.max_reply_bytes)
         return Reply(response.status, headers, body)
 
     async def _body(self, request: Request, response: Response) -> bytes:
         limit = self._limits.max_reply_bytes
         length = response.get_header("content-length")
-        if length is not None:
-            # reqwest removes this header from a body that it decodes: it is the true size.
-            if int(length) <= limit or request.method == "HEAD" or response.status == 304:
-                return (await response.bytes()).to_bytes()
-            raise coding.TooLargeError
+        # reqwest removes this header from a body that it decodes: it is the true size. Replies to
+        # HEAD and 304 announce a body that does not follow.
+        if length is not None and int(length) > limit:
+            if request.method != "HEAD" and response.status != 304:
+                raise coding.TooLargeError
         reader = response.body_reader
         chunks = []
         size = 0
@@ -115,7 +116,7 @@ class RustClient:
             if size > limit:
                 raise coding.TooLargeError
             chunks.append(chunk)
-        return chunks[0].to_bytes() if len(chunks) == 1 else b"".join(chunks)
+        return b"".join(chunks)
 
     async def _send_verbatim(self, request: Request) -> Reply:
         if self._verbatim is None:

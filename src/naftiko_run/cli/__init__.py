@@ -1,0 +1,30 @@
+"""The command line: arguments become settings, settings a run, and its end an exit status.
+
+Exit status: 0 stopped as asked, 1 a file is invalid or nothing can be served, 2 wrong usage,
+3 a listener could not start.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from naftiko_run.settings import UsageError
+
+OK, INVALID, USAGE, NO_LISTENER = 0, 1, 2, 3
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    from naftiko_run.cli import arguments  # noqa: PLC0415 - after the module's constants
+
+    try:
+        chosen = arguments.parse(sys.argv[1:] if argv is None else list(argv))
+        return chosen.run()
+    except UsageError as error:
+        print(f"naftiko-run: {error}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        return OK
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; Python would complain once more at exit.
+        sys.stdout = None
+        return OK

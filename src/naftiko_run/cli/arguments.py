@@ -1,0 +1,265 @@
+"""Arguments of the command line: which command, and the settings that it runs with."""
+
+import argparse
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from naftiko_run import __version__
+from naftiko_run.loading.binds import parse_variables
+from naftiko_run.settings import OPTIONS, Option, Settings, UsageError, pairs
+
+COMMANDS = ("serve", "validate", "inspect", "call", "stdio")
+_LEVELS = ("debug", "info", "warning", "error")
+_SPLIT = {"NAFTIKO_PORTS": ",", "NAFTIKO_IMPORT_PATH": os.pathsep, "NAFTIKO_ALLOW_HOST": ","}
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A command that is ready to run."""
+
+    run: Callable[[], int]
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise UsageError(f"{message} (naftiko-run --help tells more)")
+
+
+def parse(argv: list[str], environ: Mapping[str, str] | None = None) -> Chosen:
+    """Read the arguments; ``serve`` is the command where none is named.
+
+    Raises:
+        UsageError: what is wrong, in one line.
+    """
+    environ = os.environ if environ is None else environ
+    if not argv:
+        argv = ["--help"]
+    if argv[0] not in (*COMMANDS, "--help", "-h", "--version"):
+        argv = ["serve", *argv]
+    arguments = _parser().parse_args(argv)
+    settings = _settings(arguments, environ)
+    return Chosen(partial(_COMMANDS[arguments.command], arguments, settings))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="naftiko-run",
+        description="Serve capability specs: the HTTP APIs they consume, as the REST routes and"
+        " MCP tools they expose.",
+        epilog="naftiko-run capabilities/*.yaml serves files at once: 'serve' may be left out.",
+    )
+    parser.add_argument("--version", action="version", version=f"naftiko-run {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    for name, text in _TEXTS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        _COMMAND_ARGUMENTS[name](command)
+        for option in OPTIONS:
+            _add(command, option)
+    return parser
+
+
+_TEXTS = {
+    "serve": "serve capability files (the default command)",
+    "validate": "say what is wrong with capability files, and what to do",
+    "inspect": "show routes and tools, and the upstream call behind each",
+    "call": "call one tool or route, and print its answer",
+    "stdio": "serve one MCP adapter over stdin and stdout",
+}
+
+
+def _add(parser: argparse.ArgumentParser, option: Option) -> None:
+    text = option.help + (f" [{option.environment}]" if option.environment else "")
+    if option.switch:
+        parser.add_argument(option.flag, action="store_true", default=None, help=text)
+    else:
+        parser.add_argument(
+            option.flag,
+            metavar=option.metavar,
+            action="append" if option.repeat else "store",
+            default=None,
+            help=text.replace("%", "%%"),
+        )
+
+
+def _paths(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths",
+        metavar="PATH",
+        nargs="+",
+        help="a capability file, a folder of them (*.yaml, *.yml) or a glob",
+    )
+
+
+def _validate_arguments(parser: argparse.ArgumentParser) -> None:
+    _paths(parser)
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "sarif", "github"),
+        default="text",
+        help="how findings are written (default text)",
+    )
+
+
+def _call_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", metavar="PATH", help="a capability file")
+    parser.add_argument(
+        "unit", metavar="TOOL_OR_ROUTE", help="a tool's name, or a route such as 'GET /v1/apis'"
+    )
+    parser.add_argument(
+        "values",
+        metavar="ARGUMENT",
+        nargs="*",
+        help="name=value for a text, name:=json for any JSON value",
+    )
+
+
+def _stdio_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", metavar="PATH", help="a capability file")
+    parser.add_argument(
+        "--adapter", metavar="NAMESPACE", help="which MCP adapter, where the file has several"
+    )
+
+
+_COMMAND_ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+    "serve": _paths,
+    "validate": _validate_arguments,
+    "inspect": _paths,
+    "call": _call_arguments,
+    "stdio": _stdio_arguments,
+}
+
+
+# ------------------------------------------------------------------------------------- settings
+
+
+def _settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
+    def one(flag: str) -> str:
+        option = next(o for o in OPTIONS if o.flag == flag)
+        value = getattr(arguments, flag.lstrip("-").replace("-", "_"))
+        return str(value if value is not None else environ.get(option.environment, "") or "")
+
+    def many(flag: str) -> list[str]:
+        option = next(o for o in OPTIONS if o.flag == flag)
+        value = getattr(arguments, flag.lstrip("-").replace("-", "_"))
+        if value is not None:
+            return list(value)
+        text = environ.get(option.environment, "") if option.environment else ""
+        return [v for v in text.split(_SPLIT.get(option.environment, ",")) if v.strip()]
+
+    def switch(flag: str) -> bool:
+        option = next(o for o in OPTIONS if o.flag == flag)
+        if getattr(arguments, flag.lstrip("-").replace("-", "_")):
+            return True
+        return environ.get(option.environment, "").lower() in ("1", "true", "yes", "on")
+
+    upstreams = {
+        name.removeprefix("NAFTIKO_UPSTREAM_"): value
+        for name, value in environ.items()
+        if name.startswith("NAFTIKO_UPSTREAM_") and value
+    } | pairs("--upstream", many("--upstream"))
+    origin = upstreams.pop("*", "")
+    for name, url in [*upstreams.items(), *([("*", origin)] if origin else [])]:
+        if not url.startswith(("http://", "https://")):
+            raise UsageError(f"--upstream {name}: the URL must begin with http:// or https://")
+    return Settings(
+        host=one("--host"),
+        ports=_ports(many("--port")),
+        upstreams=upstreams,
+        origin=origin,
+        variables=_variables(many("--env-file"), many("--var")),
+        sandbox=switch("--sandbox"),
+        sandbox_database=one("--sandbox-database") or ":memory:",
+        import_path=tuple(Path(p) for p in many("--import-path")),
+        strict=switch("--strict"),
+        strict_paths=switch("--strict-paths"),
+        allow_host=tuple(many("--allow-host")),
+        timeout=_seconds(one("--timeout")),
+        log_level=_one_of("--log-level", one("--log-level") or "warning", _LEVELS),
+        log_format=_one_of("--log-format", one("--log-format") or "text", ("text", "json")),
+    )
+
+
+def _ports(values: list[str]) -> dict[str, int]:
+    ports: dict[str, int] = {}
+    for name, value in pairs("--port", values).items():
+        if not value.strip().isdecimal() or int(value) > 65535:
+            raise UsageError(f"--port {name}: {value!r} is not a port (0 to 65535)")
+        ports[name] = int(value)
+    return ports
+
+
+def _variables(files: list[str], values: list[str]) -> dict[str, str]:
+    variables: dict[str, str] = {}
+    for file in files:
+        try:
+            variables |= parse_variables(Path(file).read_text("utf-8"), Path(file).suffix)
+        except OSError as error:
+            raise UsageError(f"--env-file {file}: {(error.strerror or '').lower()}") from None
+        except ValueError as error:
+            # A line's number, never its content: that may be secret.
+            reason = str(error) if str(error).startswith("line ") else "cannot be read"
+            raise UsageError(f"--env-file {file}: {reason}") from None
+    return variables | pairs("--var", values)
+
+
+def _seconds(text: str) -> float:
+    if not text:
+        return Settings().timeout
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= 86_400:
+        raise UsageError(f"--timeout: {text!r} is not a number of seconds above 0")
+    return seconds
+
+
+def _one_of(flag: str, value: str, allowed: Sequence[str]) -> str:
+    if value.lower() not in allowed:
+        raise UsageError(f"{flag}: {value!r} is not one of {', '.join(allowed)}")
+    return value.lower()
+
+
+# ------------------------------------------------------------------------------------- commands
+
+
+def _serve(arguments: argparse.Namespace, settings: Settings) -> int:
+    from naftiko_run.cli.serve import serve  # noqa: PLC0415 - the servers cost time to load
+
+    return serve(arguments.paths, settings)
+
+
+def _validate(arguments: argparse.Namespace, settings: Settings) -> int:
+    from naftiko_run.cli.validate import validate  # noqa: PLC0415 - only what a command needs
+
+    return validate(arguments.paths, settings, arguments.format)
+
+
+def _inspect(arguments: argparse.Namespace, settings: Settings) -> int:
+    from naftiko_run.cli.inspect import inspect  # noqa: PLC0415 - only what a command needs
+
+    return inspect(arguments.paths, settings)
+
+
+def _call(arguments: argparse.Namespace, settings: Settings) -> int:
+    from naftiko_run.cli.call import call  # noqa: PLC0415 - only what a command needs
+
+    return call(arguments.path, arguments.unit, arguments.values, settings)
+
+
+def _stdio(arguments: argparse.Namespace, settings: Settings) -> int:
+    from naftiko_run.cli.stdio import stdio  # noqa: PLC0415 - only what a command needs
+
+    return stdio(arguments.path, arguments.adapter, settings)
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace, Settings], int]] = {
+    "serve": _serve,
+    "validate": _validate,
+    "inspect": _inspect,
+    "call": _call,
+    "stdio": _stdio,
+}

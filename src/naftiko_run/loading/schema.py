@@ -1,0 +1,233 @@
+"""The JSON Schemas of the language, and what their violations mean in sentences for people.
+
+A version has a document in ``schema/``: a whole schema, or its differences from another as a JSON
+Patch (RFC 6902: add, remove, replace). ``published.json`` is such a difference too: the table of
+the deviations of published files that this runtime gives a meaning to, each with its rule.
+So one file says what is allowed strictly, and one what is allowed in practice.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from naftiko_run.findings import DocPath, Finding, Severity
+from naftiko_run.loading import wording
+from naftiko_run.loading.files import Source
+
+if TYPE_CHECKING:
+    from jsonschema_rs import Draft202012Validator, ValidationError
+
+VERSIONS = {"naftiko": ("1.0.0-alpha1", "1.0.0-alpha2", "1.0.0-alpha3")}
+"""The languages that have schemas, by the root key that names them, and their versions."""
+
+_NEAREST = {"naftiko": "naftiko-1.0.0-alpha2"}
+_PUBLISHED = {"naftiko": "published"}
+_MOST_FINDINGS = 200
+_LARGE = 1_000_000
+_BEGINNING = 100_000
+
+
+def document(name: str) -> dict[str, Any]:
+    """Return a schema as a whole: ``naftiko-1.0.0-alpha2``, or ``published``."""
+    schema: dict[str, Any] = json.loads(_text(name))
+    if "base" not in schema:
+        return schema
+    whole = document(schema["base"])
+    for change in schema["changes"]:
+        _apply(whole, change)
+    return whole
+
+
+def deviations() -> list[Mapping[str, Any]]:
+    """Return the table of the accepted deviations; each has ``rule``, ``op`` and ``path``."""
+    changes: list[Mapping[str, Any]] = json.loads(_text("published"))["changes"]
+    return changes
+
+
+def check(source: Source, *, strict: bool) -> list[Finding]:
+    """Compare a document with the schema of its language.
+
+    Strictly, each violation is an error. Otherwise published deviations are accepted, and what is
+    left are warnings: keys without a meaning here and values that do not fit, equal ones once with
+    their number. A document that names no language with a schema is left to the reader.
+    """
+    data = source.data
+    if not isinstance(data, dict):
+        return []
+    language = next((key for key in VERSIONS if key in data), None)
+    if language is None:
+        return []
+    compiled = _compiled(_schema_name(language, data[language], strict=strict))
+    if compiled.validator.is_valid(data):
+        return []
+    violations = compiled.violations(data, large=len(source.text) > _LARGE)
+    counted = _each(violations) if strict else _grouped(violations)
+    return _findings(source, counted, strict=strict)
+
+
+def unless_told(findings: Iterable[Finding], others: Iterable[Finding]) -> list[Finding]:
+    """Return the findings of this module about places that no other finding is about."""
+    told = {(finding.file, finding.path) for finding in others}
+    return [finding for finding in findings if (finding.file, finding.path) not in told]
+
+
+def _schema_name(language: str, version: object, *, strict: bool) -> str:
+    if not strict:
+        return _PUBLISHED[language]
+    return f"{language}-{version}" if version in VERSIONS[language] else _NEAREST[language]
+
+
+def _text(name: str) -> str:
+    return (files("naftiko_run.loading") / "schema" / f"{name}.json").read_text(encoding="utf-8")
+
+
+def _apply(schema: Any, change: Mapping[str, Any]) -> None:  # noqa: ANN401 - any JSON
+    *parents, last = change["path"].split("/")[1:]
+    for part in parents:
+        schema = schema[int(part) if isinstance(schema, list) else part]
+    if isinstance(schema, list) and last == "-":
+        schema.append(change["value"])
+        return
+    key = int(last) if isinstance(schema, list) else last
+    if change["op"] != "add":
+        _ = schema[key]  # a change to what is not there is a mistake in the table
+    if change["op"] == "remove":
+        del schema[key]
+    else:
+        schema[key] = change["value"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Violation:
+    """One thing that breaks the schema; words are found for it only if it is reported."""
+
+    path: DocPath
+    error: "ValidationError"
+    compiled: "_Compiled"
+    unknown: str | None = None
+    """The key that is not known, if that is the matter."""
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What equal mistakes have in common."""
+        value = wording.shown(self.error.instance) if self.unknown is None else self.unknown
+        return (*self.error.schema_path, value)
+
+    @property
+    def at_key(self) -> bool:
+        """Whether the key shows the mistake better than the value does."""
+        if self.unknown is not None or self.error.instance is None:
+            return True
+        # What is missing in a mapping is best shown at the mapping's name.
+        return self.error.kind.name in ("required", "not") and isinstance(
+            (self.path or (0,))[-1], str
+        )
+
+    def words(self) -> tuple[str, str]:
+        """Say what is wrong, and what to do."""
+        around, title = self.compiled.around(self.error.schema_path)
+        if self.unknown is not None:
+            return wording.unknown_key(self.unknown, around.get("properties", {}))
+        return wording.violation(self.error, around, title)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    schema: dict[str, Any]
+    validator: "Draft202012Validator"
+
+    def violations(self, data: object, *, large: bool) -> Iterator[_Violation]:
+        """Find all violations; of a large document, those of its beginning if it has any.
+
+        The validator makes all its errors before it gives the first, 3 KB each.
+        """
+        errors = self.validator.iter_errors(_beginning(data, [_BEGINNING]) if large else data)
+        found = [self._read(error) for error in errors]
+        if large and not found:
+            found = [self._read(error) for error in self.validator.iter_errors(data)]
+        return (violation for each in found for violation in each)
+
+    def _read(self, error: "ValidationError") -> Iterator[_Violation]:
+        path: DocPath = tuple(error.instance_path)
+        if error.kind.name != "additionalProperties":
+            yield _Violation(path, error, self)
+            return
+        for key in error.kind.as_dict()["unexpected"]:
+            yield _Violation((*path, key), error, self, key)
+
+    def around(self, schema_path: Iterable[str | int]) -> tuple[Mapping[str, Any], str]:
+        """Return the schema that holds the failing keyword, and the nearest title above it."""
+        at: Any = self.schema
+        around, title = at, at["title"]
+        for part in list(schema_path)[:-1]:
+            at = at[part]
+            if isinstance(at, dict):
+                around = at
+                title = at["title"] if isinstance(at.get("title"), str) else title
+        return around, title
+
+
+@cache
+def _compiled(name: str) -> _Compiled:
+    from jsonschema_rs import Draft202012Validator  # noqa: PLC0415 - --help needs none of it
+
+    schema = document(name)
+    return _Compiled(schema, Draft202012Validator(schema, mask="it", offline=True))
+
+
+def _beginning(value: Any, room: list[int]) -> Any:  # noqa: ANN401 - any JSON
+    """Copy a value up to a number of scalars: what comes later is missing from lists."""
+    if isinstance(value, dict):
+        return {key: _beginning(item, room) for key, item in islice(value.items(), 2000)}
+    if isinstance(value, list):
+        kept = []
+        for item in value:
+            kept.append(_beginning(item, room))
+            if room[0] <= 0:
+                break
+        return kept
+    room[0] -= 1
+    return value
+
+
+def _each(violations: Iterable[_Violation]) -> list[tuple[_Violation, int]]:
+    return [(violation, 1) for violation in violations]
+
+
+def _grouped(violations: Iterable[_Violation]) -> list[tuple[_Violation, int]]:
+    """Take equal mistakes together: the first of them, and how many there are."""
+    groups: dict[tuple[object, ...], tuple[_Violation, int]] = {}
+    for violation in violations:
+        first, count = groups.get(violation.kind, (violation, 0))
+        groups[violation.kind] = first, count + 1
+    return list(groups.values())
+
+
+def _findings(
+    source: Source, counted: list[tuple[_Violation, int]], *, strict: bool
+) -> list[Finding]:
+    letter, severity = ("E", Severity.ERROR) if strict else ("W", Severity.WARNING)
+    found: dict[Finding, None] = {}  # branches of a schema may say the same twice
+    for violation, count in counted[:_MOST_FINDINGS]:
+        message, fix = violation.words()
+        if count > 1:
+            message += f" (and in {count - 1:,} other place{'s' if count > 2 else ''})"
+        code = "SCHEMA" if violation.unknown is None else "KEY-UNKNOWN"
+        finding = source.finding(
+            f"{letter}-{code}",
+            message,
+            fix,
+            path=violation.path,
+            severity=severity,
+            key=violation.at_key,
+        )
+        found[finding] = None
+    if len(counted) > _MOST_FINDINGS:
+        message = f"{len(counted) - _MOST_FINDINGS:,} more places do not fit the language"
+        fix = "mend those above first"
+        found[source.finding(f"{letter}-SCHEMA", message, fix, severity=severity)] = None
+    return list(found)

@@ -1,0 +1,35 @@
+"""The upstream client of a plan: made with the first request, shared by all consumed APIs.
+
+Connections are pooled per scheme, host and port, so APIs do not share them; one client keeps what
+is costly to make (trusted certificates) once.
+"""
+
+from collections.abc import Mapping
+
+from naftiko_run.consumes.client import create_client
+from naftiko_run.consumes.engines.settings import ClientLimits as Limits
+from naftiko_run.types import Client, Reply, Request
+
+__all__ = ["LazyClient", "Limits"]
+
+
+class LazyClient:
+    """Makes the real client when it is first needed."""
+
+    def __init__(self, limits: Limits, environ: Mapping[str, str]) -> None:
+        """Keep what the client is made with."""
+        self._limits = limits
+        self._environ = environ
+        self._client: Client | None = None
+
+    async def send(self, request: Request) -> Reply:
+        """Send one request."""
+        client = self._client
+        if client is None:
+            client = self._client = create_client(self._limits, environ=self._environ)
+        return await client.send(request)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        if self._client is not None:
+            await self._client.aclose()
