@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from naftiko_run.cli.prepare import Prepared, prepare, sandbox_modules
 from naftiko_run.plan.apis import Sandbox
-from naftiko_run.plan.client import Limits, LazyClient
+from naftiko_run.plan.client import LazyClient, Limits
 from naftiko_run.server import Servers, Site, authority, bind
 from naftiko_run.settings import Settings
 from naftiko_run.spec.document import Loaded

@@ -1,6 +1,7 @@
 """``naftiko-run serve``: every listener in one process, until SIGINT or SIGTERM."""
 
 import gc
+import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +15,6 @@ from naftiko_run.exposes.units import Listener
 from naftiko_run.findings import Finding
 from naftiko_run.server import (
     PortError,
-    Servers,
     Site,
     authority,
     bind,
@@ -76,7 +76,7 @@ async def _serve(runtime: Runtime, settings: Settings, missing: Sequence[Finding
     return OK
 
 
-def _bind(listener: Listener):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _bind(listener: Listener) -> socket.socket:
     try:
         return bind(listener.address, listener.port)
     except PortError as error:
@@ -92,14 +92,17 @@ def summary(
     """Say, one line per listener, what is served and where."""
     lines = []
     for listener, app in zip(listeners, apps, strict=True):
-        base = f"http://{authority(_shown(listener.address), listener.port)}"
+        base = f"http://{authority(listener.address, listener.port)}"
         served = []
         if listener.routes:
             count = sum(1 for route in listener.routes if route.flow)
             served.append(f"REST {base} ({_count(count, 'route')}, docs {base}/docs)")
         for server in listener.servers:
-            paths = [path for path, face in app.endpoints.items()
-                     if face.namespace == server.namespace and not app.claims(path)]
+            paths = [
+                path
+                for path, face in app.endpoints.items()
+                if face.namespace == server.namespace and not app.claims(path)
+            ]
             path = "/mcp" if "/mcp" in paths else f"/{server.namespace}/mcp"
             served.append(f"MCP {base}{path} ({_count(len(server.tools), 'tool')})")
         names = ", ".join(listener.adapters)
@@ -108,12 +111,5 @@ def summary(
     return lines
 
 
-def _shown(address: str) -> str:
-    return address
-
-
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-__all__ = ["Servers", "serve", "summary"]

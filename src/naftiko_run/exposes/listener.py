@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Scope, Send
 
@@ -13,6 +14,9 @@ from naftiko_run.exposes.problems import MEDIA_TYPE
 from naftiko_run.exposes.rest import RestFace
 from naftiko_run.exposes.units import Listener, ToolServer
 from naftiko_run.mapping.json_codec import dumps
+
+if TYPE_CHECKING:
+    from naftiko_run.exposes.mcp import McpFace
 
 HEALTH_PATH = "/healthz"
 
@@ -63,11 +67,11 @@ class ListenerApp:
             await send_bytes(send, refusal.status, refusal.dumps(), MEDIA_TYPE)
             return
         path: str = scope["path"]
-        if path in self.pages or path.rstrip("/") in self.endpoints or path == "/":
-            if not self.rest.find(scope):
-                await self._answer(path, scope, receive, send)
-                return
-        await self.rest(scope, receive, send)
+        ours = path in self.pages or path == "/" or path.rstrip("/") in self.endpoints
+        if ours and not self.rest.find(scope):
+            await self._answer(path, scope, receive, send)
+        else:
+            await self.rest(scope, receive, send)
 
     async def _answer(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         if path in self.pages and scope["method"] in ("GET", "HEAD"):
@@ -81,7 +85,7 @@ class ListenerApp:
         await self.rest(scope, receive, send)
 
 
-def _face(server: ToolServer):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _face(server: ToolServer) -> "McpFace":
     from naftiko_run.exposes.mcp import McpFace  # noqa: PLC0415 - its SDK costs a second to load
 
     return McpFace(server)

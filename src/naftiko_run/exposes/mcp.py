@@ -81,7 +81,9 @@ class McpFace:
         return self._listed
 
     async def _call_tool(
-        self, context: Any, params: types.CallToolRequestParams  # noqa: ANN401
+        self,
+        context: Any,
+        params: types.CallToolRequestParams,  # noqa: ANN401
     ) -> types.CallToolResult:
         tool = self._tools.get(params.name)
         if tool is None:
@@ -137,7 +139,7 @@ def result_of(outcome: Outcome, version: str) -> types.CallToolResult:
 
 
 def _failed(outcome: Outcome, value: Json, text: str | None, version: str) -> types.CallToolResult:
-    shown = text if text else f"the upstream answered {outcome.status}"
+    shown = text or f"the upstream answered {outcome.status}"
     if len(shown) > ERROR_TEXT_LIMIT:
         shown = f"{shown[:ERROR_TEXT_LIMIT]}… ({len(shown)} characters in all)"
         value = shown

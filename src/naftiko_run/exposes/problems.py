@@ -75,6 +75,6 @@ def problem_of(error: Exception) -> Problem:
 
 def unservable(finding: Finding) -> Problem:
     """Say that a unit was left out at start."""
-    return Problem(501, f"this operation is not served: {finding.message}", (), {
-        "code": finding.code
-    })
+    return Problem(
+        501, f"this operation is not served: {finding.message}", (), {"code": finding.code}
+    )

@@ -22,10 +22,10 @@ from naftiko_run.exposes.messages import (
     send_bytes,
 )
 from naftiko_run.exposes.problems import MEDIA_TYPE, Problem, problem_of, unservable
-from naftiko_run.exposes.router import Match, Router
+from naftiko_run.exposes.router import Match, Router, shape
 from naftiko_run.exposes.units import Route
 from naftiko_run.mapping.json_codec import loads
-from naftiko_run.types import MISSING, Argument, Json, Text
+from naftiko_run.types import MISSING, Argument, Json, Missing, Text
 
 _log = logging.getLogger("naftiko_run.rest")
 _FORM = "application/x-www-form-urlencoded"
@@ -56,13 +56,13 @@ class _Given:
     has_content: bool = False
     cookies: Mapping[str, Text] = field(default_factory=dict)
 
-    def header(self, name: str) -> Json:
+    def header(self, name: str) -> Json | Missing:
         """Return a header field of the request; those that carry credentials are never given."""
         lowered = name.lower()
         if lowered in _PRIVATE_HEADERS:
-            return MISSING  # type: ignore[return-value]
+            return MISSING
         value = header(self.scope, lowered.encode("latin-1", "replace"))
-        return Text(value) if value else MISSING  # type: ignore[return-value]
+        return Text(value) if value else MISSING
 
 
 class RestFace:
@@ -80,8 +80,6 @@ class RestFace:
         self.adapters = tuple(adapters)
 
     def _merge(self, claims: Mapping[tuple[str, str], list[Route]]) -> None:
-        from naftiko_run.exposes.router import shape  # noqa: PLC0415
-
         merged: dict[tuple[str, str], tuple[str, list[Route]]] = {}
         for (path, method), routes in claims.items():
             _, known = merged.setdefault((shape(path), method), (path, []))
@@ -151,7 +149,7 @@ def _choose(routes: Sequence[Route], query: Mapping[str, Json]) -> Route | None:
     return None
 
 
-async def serve(  # noqa: PLR0913 - the parts of one request
+async def serve(
     route: Route,
     captures: Mapping[str, str],
     query: Mapping[str, Json],
@@ -181,7 +179,9 @@ async def serve(  # noqa: PLR0913 - the parts of one request
     await send_bytes(send, outcome.status, outcome.body, outcome.media_type, outcome.headers)
 
 
-async def _send_problem(send: Send, problem: Problem, headers: tuple[tuple[str, str], ...] = ()) -> None:
+async def _send_problem(
+    send: Send, problem: Problem, headers: tuple[tuple[str, str], ...] = ()
+) -> None:
     await send_bytes(send, problem.status, problem.dumps(), MEDIA_TYPE, headers)
 
 
@@ -250,43 +250,43 @@ def arguments(wanted: Sequence[Argument], given: _Given) -> dict[str, Json]:
     return found
 
 
-def _anywhere(argument: Argument, given: _Given) -> Json:
+def _anywhere(argument: Argument, given: _Given) -> Json | Missing:
     name = argument.name
     if name in given.captures:
         return Text(given.captures[name])
     if name in given.fields:
         return given.fields[name]
-    value = given.query.get(name, MISSING)  # type: ignore[arg-type]
+    value = given.query.get(name, MISSING)
     if value is MISSING and argument.header:
         return given.header(name)
     return value
 
 
-def _from_path(argument: Argument, given: _Given) -> Json:
+def _from_path(argument: Argument, given: _Given) -> Json | Missing:
     value = given.captures.get(argument.name)
-    return MISSING if value is None else Text(value)  # type: ignore[return-value]
+    return MISSING if value is None else Text(value)
 
 
-def _from_content(_: Argument, given: _Given) -> Json:
-    return given.content if given.has_content else MISSING  # type: ignore[return-value]
+def _from_content(_: Argument, given: _Given) -> Json | Missing:
+    return given.content if given.has_content else MISSING
 
 
-def _from_cookie(argument: Argument, given: _Given) -> Json:
+def _from_cookie(argument: Argument, given: _Given) -> Json | Missing:
     cookies = parse_cookies(header(given.scope, b"cookie"))
-    return cookies.get(argument.name, MISSING)  # type: ignore[arg-type, return-value]
+    return cookies.get(argument.name, MISSING)
 
 
-def _from_query(argument: Argument, given: _Given) -> Json:
-    value = given.query.get(argument.name, MISSING)  # type: ignore[arg-type]
+def _from_query(argument: Argument, given: _Given) -> Json | Missing:
+    value = given.query.get(argument.name, MISSING)
     return given.header(argument.name) if value is MISSING and argument.header else value
 
 
-_PLACES: Mapping[str, Callable[[Argument, _Given], Json]] = {
+_PLACES: Mapping[str, Callable[[Argument, _Given], Json | Missing]] = {
     "": _anywhere,
     "path": _from_path,
     "query": _from_query,
     "header": lambda argument, given: given.header(argument.name),
     "cookie": _from_cookie,
-    "body": lambda a, given: given.fields.get(a.name, MISSING),  # type: ignore[arg-type]
+    "body": lambda a, given: given.fields.get(a.name, MISSING),
     "content": _from_content,
 }

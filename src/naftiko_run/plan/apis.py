@@ -232,8 +232,9 @@ class Apis:
             )
         namespace = call.partition(".")[0]
         if cause is not None:
-            return where.error("E-CALL-IMPORT", f"{namespace!r} is not there: {cause.message}",
-                               cause.fix)
+            return where.error(
+                "E-CALL-IMPORT", f"{namespace!r} is not there: {cause.message}", cause.fix
+            )
         return where.error(
             "E-CALL-NAMESPACE",
             f"no consumed namespace {namespace!r}",
@@ -248,4 +249,3 @@ def suggestion(name: str, known: list[str]) -> str:
     """Suggest up to three near misses, empty where there are none."""
     close = difflib.get_close_matches(name, known, 3, 0.7)
     return f"did you mean {' or '.join(map(repr, close))}?" if close else ""
-

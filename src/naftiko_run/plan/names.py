@@ -8,12 +8,11 @@ from naftiko_run.types import Argument
 
 MAX_NAME = 64
 _NOT_PORTABLE = re.compile(r"[^A-Za-z0-9_.-]")
-_NOT_PORTABLE_TOOL = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 def tool_name(name: str, taken: Iterable[str]) -> str:
     """Make a tool's name portable and unique: at most 64 of ``A-Z a-z 0-9 _ . -``."""
-    plain = _NOT_PORTABLE_TOOL.sub("_", name) or "tool"
+    plain = _NOT_PORTABLE.sub("_", name) or "tool"
     if len(plain) > MAX_NAME:
         digest = hashlib.sha256(name.encode()).hexdigest()[:8]
         plain = f"{plain[: MAX_NAME - 9]}-{digest}"

@@ -92,7 +92,7 @@ def compile_plan(loaded: Sequence[Loaded], options: Options, client: Client) -> 
 class _Compiler:
     """Compiles one document into the plan."""
 
-    def __init__(  # noqa: PLR0913 - one document and what all of them share
+    def __init__(
         self,
         loaded: Loaded,
         document: Document,

@@ -136,7 +136,7 @@ def _unused_placeholders(
 def route_of(unit: Unit, adapter: Adapter, compiled: Compiled | Finding) -> Route:
     """Make the REST route of a unit; one that cannot be served answers with its finding."""
     path, _, query = unit.path.partition("?")
-    pairs = tuple(tuple(p.partition("=")[::2]) for p in query.split("&") if p)
+    pairs = [p.partition("=") for p in query.split("&") if p]
     served = compiled if isinstance(compiled, Compiled) else None
     return Route(
         method=unit.method,
@@ -147,7 +147,7 @@ def route_of(unit: Unit, adapter: Adapter, compiled: Compiled | Finding) -> Rout
         arguments=served.arguments if served else (),
         flow=served.flow if served else None,
         finding=compiled if isinstance(compiled, Finding) else None,
-        query=tuple((n, v) for n, v in pairs),  # type: ignore[misc]
+        query=tuple((name, value) for name, _, value in pairs),
         call=unit.call or "",
     )
 
