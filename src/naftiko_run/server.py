@@ -45,7 +45,7 @@ def bind(address: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         listening.close()
         raise PortError(_why(address, port, error)) from None
-    listening.setblocking(False)
+    listening.setblocking(False)  # noqa: FBT003 - the socket's own signature
     return listening
 
 
@@ -140,7 +140,9 @@ class Servers:
         # A keep-alive connection may be about to send: it gets a moment, and an answer that
         # tells it to close, before it is closed under it.
         deadline = asyncio.get_running_loop().time() + _IDLE_SECONDS
-        while asyncio.get_running_loop().time() < deadline and self._connections():
+        while (  # noqa: ASYNC110 - the server gives no event for its last connection
+            asyncio.get_running_loop().time() < deadline and self._connections()
+        ):
             await asyncio.sleep(0.02)
         for server in self._servers:
             server.should_exit = True

@@ -5,7 +5,8 @@ from html import escape
 from naftiko_run.types import Json
 
 _STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#1a202c}
+body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}
+body{color:#1a202c}
 code,pre{font:14px/1.4 ui-monospace,monospace}
 section{border:1px solid #d8dee9;border-radius:8px;margin:1rem 0;padding:.75rem 1rem}
 h2{font-size:1rem;margin:0}.m{display:inline-block;min-width:4.5rem;font-weight:700;color:#1f5fbf}
@@ -19,12 +20,13 @@ def page(document: dict[str, Json]) -> bytes:
     """Write an OpenAPI document as a page."""
     info = document["info"]
     title = escape(str(info["title"])) if isinstance(info, dict) else "API"
-    parts = [
+    head = (
         "<!doctype html><html lang=en><meta charset=utf-8>"
         f"<meta name=viewport content='width=device-width'><title>{title}</title>"
         f"<style>{_STYLE}</style><h1>{title}</h1>"
         "<p>Described in <a href=openapi.json>openapi.json</a>.</p>"
-    ]
+    )
+    parts = [head]
     paths = document["paths"]
     for path, operations in paths.items() if isinstance(paths, dict) else ():
         for method, operation in operations.items() if isinstance(operations, dict) else ():
@@ -43,19 +45,18 @@ def _section(method: str, path: str, operation: dict[str, Json]) -> str:
 
 
 def _rows(operation: dict[str, Json]) -> list[str]:
-    rows = []
     parameters = operation.get("parameters")
-    for parameter in parameters if isinstance(parameters, list) else ():
-        if isinstance(parameter, dict):
-            rows.append(
-                _row(
-                    str(parameter["name"]),
-                    str(parameter["in"]),
-                    parameter.get("schema"),
-                    str(parameter.get("description") or ""),
-                    required=bool(parameter.get("required")),
-                )
-            )
+    rows = [
+        _row(
+            str(parameter["name"]),
+            str(parameter["in"]),
+            parameter.get("schema"),
+            str(parameter.get("description") or ""),
+            required=bool(parameter.get("required")),
+        )
+        for parameter in (parameters if isinstance(parameters, list) else ())
+        if isinstance(parameter, dict)
+    ]
     schema = _body_schema(operation)
     properties = schema.get("properties")
     required = schema.get("required")

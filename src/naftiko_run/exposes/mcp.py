@@ -82,8 +82,8 @@ class McpFace:
 
     async def _call_tool(
         self,
-        context: Any,
-        params: types.CallToolRequestParams,  # noqa: ANN401
+        context: Any,  # noqa: ANN401 - the SDK's context is generic over what it never reads
+        params: types.CallToolRequestParams,
     ) -> types.CallToolResult:
         tool = self._tools.get(params.name)
         if tool is None:

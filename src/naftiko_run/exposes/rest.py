@@ -244,10 +244,7 @@ def arguments(wanted: Sequence[Argument], given: _Given) -> dict[str, Json]:
         if value is not MISSING:
             found[argument.key] = value
     extra = given.query if takes_content else {**given.fields, **given.query}
-    for name, value in extra.items():
-        if name not in names:
-            found[name] = value
-    return found
+    return {**found, **{name: value for name, value in extra.items() if name not in names}}
 
 
 def _anywhere(argument: Argument, given: _Given) -> Json | Missing:

@@ -56,8 +56,9 @@ class Binder:
         self.references: dict[str, _Reference] = {}
         self.clause = {**_mapped(unit.parameters), **unit.arguments}
 
-    def keys(self) -> list[str]:
-        """Return the names of operation inputs that ``with`` gives a value."""
+    @property
+    def given(self) -> list[str]:
+        """The names of operation inputs that ``with`` gives a value."""
         return [key for key, value in self.clause.items() if value is not None]
 
     def bind(self, inputs: Sequence[Input], *, passes_content: bool) -> Binding:

@@ -96,7 +96,7 @@ def _operation(
     unit: Unit, called: Called, binder: Binder, report: Callable[[Finding], None]
 ) -> CompiledOperation:
     known = {i.name for i in called.compiled.inputs}
-    unknown = frozenset(key for key in binder.keys() if key not in known)
+    unknown = frozenset(key for key in binder.given if key not in known)
     if not unknown:
         return called.compiled
     body = called.spec.body
