@@ -97,7 +97,14 @@ def compile_check(field: Input) -> Check:
 
 
 def _anything(value: Json) -> Json:
-    return list(value) if type(value) is Texts else value
+    if type(value) is Texts:
+        return [_plain(item) for item in value]
+    return _plain(value)
+
+
+def _plain(value: Json) -> Json:
+    # Libraries that look at exact types (the schema validator) do not know Text.
+    return str(value) if type(value) is Text else value
 
 
 def _one(value: Json) -> Json:
@@ -109,7 +116,7 @@ def _one(value: Json) -> Json:
 def _string(value: Json) -> Json:
     value = _one(value)
     if isinstance(value, str):
-        return value
+        return _plain(value)
     raise ValueError(f"must be a string, is {kind(value)}")
 
 
