@@ -1,14 +1,15 @@
-"""Exit 0 when everything that listens in this container answers GET /healthz with 200.
+"""Exit 0 when everything that this container serves answers GET /healthz with 200.
 
 Which addresses those are depends on the mounted capabilities, so they are read from the kernel:
-the listening sockets that the processes of this container hold.
+the listening sockets that the processes of this container hold. What listens on the loopback
+interface only, as an embedded sandbox does, is nobody's service.
 """
 
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from http.client import HTTPConnection
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
 LISTENING = "0A"  # as the kernel writes it in /proc/net/tcp
@@ -22,20 +23,25 @@ def held() -> Iterator[str]:
 
 
 def listeners() -> Iterator[tuple[str, int]]:
-    """Find the addresses and ports that these sockets listen on."""
+    """Find the addresses and ports that these sockets offer to other machines."""
     sockets = set(held())
     for table in ("tcp", "tcp6"):
         for line in Path("/proc/net", table).read_text(encoding="ascii").splitlines()[1:]:
             _, local, _, state, _, _, _, _, _, inode = line.split()[:10]
-            if state == LISTENING and f"socket:[{inode}]" in sockets:
-                address, port = local.split(":")
-                yield reachable(bytes.fromhex(address)), int(port, 16)
+            host, port = local.split(":")
+            address = parse(host)
+            if state == LISTENING and f"socket:[{inode}]" in sockets and not address.is_loopback:
+                yield reachable(address), int(port, 16)
 
 
-def reachable(words: bytes) -> str:
-    """Turn the kernel's 32-bit words into an address that can be connected to."""
-    straight = b"".join(words[at : at + 4][::-1] for at in range(0, len(words), 4))
-    address = ip_address(straight)
+def parse(words: str) -> IPv4Address | IPv6Address:
+    """Read the kernel's 32-bit words, which are in the byte order of the machine."""
+    numbers = [int(words[at : at + 8], 16) for at in range(0, len(words), 8)]
+    return ip_address(b"".join(number.to_bytes(4, sys.byteorder) for number in numbers))
+
+
+def reachable(address: IPv4Address | IPv6Address) -> str:
+    """Name an address to connect to, where the kernel says "any"."""
     if address.is_unspecified:
         return "127.0.0.1" if address.version == 4 else "::1"
     return str(address)
