@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from naftiko_run.findings import DocPath, Finding, Severity
 from naftiko_run.loading import wording
 from naftiko_run.loading.files import Source
+from naftiko_run.loading.scalars import short
 
 if TYPE_CHECKING:
     from jsonschema_rs import Draft202012Validator, ValidationError
@@ -52,8 +53,8 @@ def check(source: Source, *, strict: bool) -> list[Finding]:
     """Compare a document with the schema of its language.
 
     Strictly, each violation is an error. Otherwise published deviations are accepted, and what is
-    left are warnings: keys without a meaning here and values that do not fit, equal ones once with
-    their number. A document that names no language with a schema is left to the reader.
+    left are warnings, equal ones once with their number. The codes are the same: W-KEY-UNKNOWN and
+    W-SCHEMA. A document that names no language with a schema is left to the reader.
     """
     data = source.data
     if not isinstance(data, dict):
@@ -130,13 +131,18 @@ class _Violation:
     def words(self) -> tuple[str, str]:
         """Say what is wrong, and what to do."""
         around, title = self.compiled.around(self.error.schema_path)
-        if self.unknown is not None:
-            return wording.unknown_key(self.unknown, around.get("properties", {}))
-        return wording.violation(self.error, around, title)
+        if self.unknown is None:
+            last = self.path[-1] if self.path else 0
+            what = f"'{short(last)}'" if isinstance(last, str) else "an entry"
+            return wording.violation(self.error, around, title, what)
+        if version := self.compiled.version_with(self.unknown, self.error.schema_path):
+            return wording.other_version(self.unknown, version)
+        return wording.unknown_key(self.unknown, around.get("properties", {}))
 
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
+    name: str
     schema: dict[str, Any]
     validator: "Draft202012Validator"
 
@@ -159,6 +165,18 @@ class _Compiled:
         for key in error.kind.as_dict()["unexpected"]:
             yield _Violation((*path, key), error, self, key)
 
+    def version_with(self, key: str, schema_path: Iterable[str | int]) -> str | None:
+        """Return another version of the language that knows a key at this place."""
+        language, _, own = self.name.partition("-")
+        for version in VERSIONS.get(language, ()) if own else ():
+            try:
+                around, _ = _compiled(f"{language}-{version}").around(schema_path)
+            except (LookupError, TypeError):  # that version has no such place
+                continue
+            if key in around.get("properties", {}):
+                return version
+        return None
+
     def around(self, schema_path: Iterable[str | int]) -> tuple[Mapping[str, Any], str]:
         """Return the schema that holds the failing keyword, and the nearest title above it."""
         at: Any = self.schema
@@ -176,7 +194,7 @@ def _compiled(name: str) -> _Compiled:
     from jsonschema_rs import Draft202012Validator  # noqa: PLC0415 - --help needs none of it
 
     schema = document(name)
-    return _Compiled(schema, Draft202012Validator(schema, mask="it", offline=True))
+    return _Compiled(name, schema, Draft202012Validator(schema, mask="it", offline=True))
 
 
 def _beginning(value: Any, room: list[int]) -> Any:  # noqa: ANN401 - any JSON
@@ -210,15 +228,15 @@ def _grouped(violations: Iterable[_Violation]) -> list[tuple[_Violation, int]]:
 def _findings(
     source: Source, counted: list[tuple[_Violation, int]], *, strict: bool
 ) -> list[Finding]:
-    letter, severity = ("E", Severity.ERROR) if strict else ("W", Severity.WARNING)
+    severity = Severity.ERROR if strict else Severity.WARNING
     found: dict[Finding, None] = {}  # branches of a schema may say the same twice
     for violation, count in counted[:_MOST_FINDINGS]:
         message, fix = violation.words()
         if count > 1:
             message += f" (and in {count - 1:,} other place{'s' if count > 2 else ''})"
-        code = "SCHEMA" if violation.unknown is None else "KEY-UNKNOWN"
+        code = "W-SCHEMA" if violation.unknown is None else "W-KEY-UNKNOWN"
         finding = source.finding(
-            f"{letter}-{code}",
+            code,
             message,
             fix,
             path=violation.path,
@@ -229,5 +247,5 @@ def _findings(
     if len(counted) > _MOST_FINDINGS:
         message = f"{len(counted) - _MOST_FINDINGS:,} more places do not fit the language"
         fix = "mend those above first"
-        found[source.finding(f"{letter}-SCHEMA", message, fix, severity=severity)] = None
+        found[source.finding("W-SCHEMA", message, fix, severity=severity)] = None
     return list(found)

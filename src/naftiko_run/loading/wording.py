@@ -1,4 +1,4 @@
-"""Words for what a schema finds: ``must be a string, is a list``, and what to do about it.
+"""Words for what a schema finds: ``'tags' must be a list, is a text``, and what to do about it.
 
 The schemas help: ``x-message`` and ``x-fix`` stand where no keyword can know what was meant,
 ``x-form`` says in words what a pattern wants, and ``title`` names the thing.
@@ -46,8 +46,12 @@ Words = tuple[str, str]
 """What is wrong, and what to do."""
 
 
-def violation(error: "ValidationError", around: Facts, title: str) -> Words:
-    """Say what an error means; ``around`` is the schema that holds the keyword that failed."""
+def violation(error: "ValidationError", around: Facts, title: str, what: str) -> Words:
+    """Say what an error means.
+
+    ``around`` is the schema that holds the keyword that failed, ``title`` the thing it is about,
+    and ``what`` names the value.
+    """
     if "x-message" in around:
         return around["x-message"], around.get("x-fix", "")
     keyword, facts = error.kind.name, error.kind.as_dict()
@@ -55,12 +59,11 @@ def violation(error: "ValidationError", around: Facts, title: str) -> Words:
         return f"{title} needs '{facts['property']}'", f"add '{facts['property']}'"
     if keyword == "propertyNames":
         inner: ValidationError = facts["error"]
-        message, fix = violation(inner, around["propertyNames"], title)
-        return f"a key {message}", fix
+        return violation(inner, around["propertyNames"], title, "a key")
     if keyword not in _WANTED:
-        return "this does not fit the language", "compare it with the documentation"
+        return f"{what} does not fit the language", "compare it with the documentation"
     wanted, fix = _WANTED[keyword](error.instance, facts, around)
-    return f"must be {wanted}, is {shown(error.instance)}", fix
+    return f"{what} must be {wanted}, is {shown(error.instance)}", fix
 
 
 def unknown_key(key: str, known: Iterable[str]) -> Words:
@@ -70,6 +73,12 @@ def unknown_key(key: str, known: Iterable[str]) -> Words:
         message = f"unknown key '{short(key)}'; did you mean '{near}'?"
         return message, f"write '{near}', or remove it"
     return f"unknown key '{short(key)}'", f"remove it; known are {_listed(list(known), 'and')}"
+
+
+def other_version(key: str, version: str) -> Words:
+    """Say that another version of the language has a key, this one not."""
+    message = f"the key '{key}' belongs to {version}, not to this version of the language"
+    return message, f"write '{version}' as the document's version, or remove the key"
 
 
 def shown(value: object) -> str:

@@ -1,0 +1,610 @@
+"""The table of diagnostic codes: what each means, what to do, and what brings it up.
+
+A code's first letter is its severity: ``E-`` an error, what it is about is not served; ``W-`` a
+warning, served with an assumption, an error under ``--strict``; ``I-`` a notice.
+Codes are stable: one that is no longer given keeps its row. ``docs/diagnostics.md`` is this table.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from textwrap import dedent
+
+from naftiko_run.findings import Severity
+
+_SEVERITIES = {"E": Severity.ERROR, "W": Severity.WARNING, "I": Severity.NOTICE}
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One code; ``example`` is the part of a document (or the command) that brings it up."""
+
+    code: str
+    title: str
+    meaning: str
+    fix: str
+    example: str
+
+    @property
+    def severity(self) -> Severity:
+        """How much it weighs without ``--strict``."""
+        return _SEVERITIES[self.code[0]]
+
+
+def _code(code: str, title: str, meaning: str, fix: str, example: str) -> Code:
+    return Code(code, title, _line(meaning), _line(fix), dedent(example).strip("\n"))
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+_FILES = (
+    _code(
+        "E-FILE",
+        "The file cannot be read",
+        """It is missing, a folder, a device, larger than 10 MB, empty, or not text in UTF-8 (or
+        UTF-16 or UTF-32). Nothing of it is served.""",
+        "Name a YAML file that this user may read, and save it as UTF-8.",
+        "naftiko-run no-such-file.yaml",
+    ),
+    _code(
+        "E-YAML",
+        "The file is not YAML",
+        """It breaks the syntax of YAML 1.2, gives a key twice, has more than one document, or goes
+        beyond a limit: a million values, 100 levels, 50,000 values through aliases. Nothing of it
+        is served.""",
+        "Mend the line; usually quotes are missing around a template or a text with a colon.",
+        """
+        description: Keys: create and revoke
+        """,
+    ),
+    _code(
+        "E-TRUNCATED",
+        "A copy that was cut, and no longer servable",
+        """The index that published this copy has cut it at a size. It does not parse any more, or
+        the part that exposes something is lost.""",
+        "Get the full source; its address is in the last line of the copy.",
+        """
+        operations:
+          - method: POST
+            na
+
+        # --- truncated at 32 KB (67 KB total) ---
+        # Full source: https://example.com/full.yaml
+        """,
+    ),
+    _code(
+        "W-TRUNCATED",
+        "A copy that was cut, but still parses",
+        """The index that published this copy has cut it at a size. What is left is served; what was
+        cut off is not, nor is a last unit that lost its call.""",
+        "Get the full source; its address is in the last line of the copy.",
+        """
+              call: qovery.list-clusters
+
+        # --- truncated at 32 KB (48 KB total) ---
+        # Full source: https://example.com/full.yaml
+        """,
+    ),
+    _code(
+        "E-NOT-CAPABILITY",
+        "Not a Naftiko document",
+        "The root is not a mapping, or has neither a 'naftiko' nor an 'ikanos' key.",
+        "Add the language's version at the root, or leave the file out.",
+        """
+        name: chat-routing
+        tools: []
+        """,
+    ),
+    _code(
+        "E-NO-CAPABILITY",
+        "No capability in the document",
+        "There is nothing to serve; the file may only share definitions with others.",
+        "Add 'capability', or serve the file that imports this one.",
+        """
+        naftiko: "1.0.0-alpha2"
+        info: {label: Ships, description: Ships at sea.}
+        """,
+    ),
+    _code(
+        "E-NO-EXPOSES",
+        "Nothing is exposed",
+        "'capability.exposes' is missing or empty.",
+        "Add an adapter of type rest or mcp.",
+        """
+        capability:
+          consumes: [{type: http, namespace: ships, baseUri: "https://api.example.com"}]
+        """,
+    ),
+    _code(
+        "W-VERSION",
+        "An unknown version of the language",
+        "The document is read as the newest version that is known.",
+        "Write a version that this runtime knows.",
+        'naftiko: "0.5"',
+    ),
+    _code(
+        "W-ROOT-KEY",
+        "A root key without a meaning",
+        "The key is ignored.",
+        "Remove it.",
+        """
+        naftiko: "1.0.0-alpha2"
+        servers: [{url: "https://api.example.com"}]
+        """,
+    ),
+    _code(
+        "W-CAPABILITY-KEY",
+        "A key of 'capability' without a meaning",
+        "The key is ignored.",
+        "Remove it, or move what it holds into 'exposes'.",
+        """
+        capability:
+          workflow: [first, second]
+        """,
+    ),
+    _code(
+        "W-KEY-UNKNOWN",
+        "A key that the language does not have",
+        """The key is ignored. Equal keys in equal places are told once, with their number; under
+        --strict each of them.""",
+        "Correct the name if one is suggested, or remove the key.",
+        """
+        tools:
+          - name: list-ships
+            descripton: All ships.
+        """,
+    ),
+    _code(
+        "W-SCHEMA",
+        "A value that does not fit the language",
+        """A value has the wrong type or form, or something that must be there is missing. It is
+        served as far as the value makes sense; where it makes none, an error says so. Published
+        deviations that have a meaning here are only told under --strict.""",
+        "Write what the message asks for.",
+        """
+        hints:
+          readOnly: yes
+        """,
+    ),
+    _code(
+        "E-TYPE",
+        "A value of the wrong type",
+        "Something that has to be a text, a mapping or a list is something else, and is left out.",
+        "Write what the message asks for.",
+        "with: rest.name",
+    ),
+    _code(
+        "E-UNSUPPORTED",
+        "A part of the language that is not served",
+        "The unit uses something that this version of the runtime does not do; it is left out.",
+        "Use 'call' instead.",
+        """
+        tools:
+          - name: ship-with-crew
+            steps: [{type: call, name: ship, call: ships.get-ship}]
+        """,
+    ),
+)
+
+_IMPORTS = (
+    _code(
+        "W-IMPORT",
+        "A form of import that the language does not have",
+        "What published files use is understood: 'ref', and 'import' or 'imports' at the root.",
+        "Write it as an entry of 'consumes' with 'import' and 'location'.",
+        "imports: [./shared/ships.yaml]",
+    ),
+    _code(
+        "E-IMPORT",
+        "An import without a location",
+        "It cannot be followed; what it should bring is missing.",
+        "Add 'location' with the path of the file.",
+        "consumes: [{import: ships}]",
+    ),
+    _code(
+        "E-IMPORT-OPENAPI",
+        "An import of an OpenAPI document",
+        "This is not part of the language; the units that call it are left out.",
+        "Write the operations as a 'consumes' entry of type http.",
+        "consumes: [{openapi: ships, location: ../openapi/ships.yml}]",
+    ),
+    _code(
+        "E-CALL-IMPORT",
+        "The file to import is not there",
+        """The file was not found in the folders where imports are looked for, cannot be read, or
+        does not have the namespace. The units that call it are left out, the rest is served.""",
+        "Put the file there, or name its folder with --import-path.",
+        "consumes: [{import: ships, location: ./shared/ships.yaml}]",
+    ),
+)
+
+_VARIABLES = (
+    _code(
+        "W-VAR-UNDECLARED",
+        "A variable that no bind declares",
+        "Its value is taken from the environment under its own name.",
+        "Declare it in 'binds'.",
+        'authentication: {type: bearer, token: "{{SHIPS_TOKEN}}"}',
+    ),
+    _code(
+        "W-VAR-LITERAL",
+        "A variable without braces",
+        "A text like 'env.NAME' as a value of 'with' is read as that variable.",
+        "Write it as a template.",
+        "with: {account: env.SHIPS_ACCOUNT}",
+    ),
+    _code(
+        "I-VAR-UNSET",
+        "A variable without a value",
+        "Calls that need it are answered with 503 or isError; everything else works.",
+        "Set it in the environment, with --env-file or with --var.",
+        "binds: [{namespace: env, keys: {SHIPS_TOKEN: SHIPS_TOKEN}}]",
+    ),
+    _code(
+        "W-BIND-LOCATION",
+        "A place for variables that is not supported",
+        "Its variables have no value from there.",
+        "Use a file:// location, or none for the environment.",
+        "binds: [{namespace: vault, location: 'vault://secrets', keys: {TOKEN: token}}]",
+    ),
+    _code(
+        "W-BIND-FILE",
+        "A file of variables that cannot be read",
+        "It is missing, or is not a flat map of names to texts. Its variables have no value.",
+        "Create it, as JSON, YAML or lines of NAME=VALUE.",
+        "binds: [{namespace: local, location: 'file:///./secrets.yaml', keys: {TOKEN: token}}]",
+    ),
+    _code(
+        "E-FILTER",
+        "An unknown filter in a template",
+        "What stands after the bar is not a filter of this runtime.",
+        "Use a filter that the message names.",
+        'value: "{{tools.name | upper}}"',
+    ),
+)
+
+_CONSUMED = (
+    _code(
+        "E-BASEURI-MISSING",
+        "No base URI with a host",
+        "The units that call this API are left out until an address is given.",
+        "Write 'baseUri', or start with --upstream NAMESPACE=URL.",
+        "consumes: [{type: http, namespace: ships, baseUri: /api/v2}]",
+    ),
+    _code(
+        "E-UPSTREAM-SCHEME",
+        "An upstream that is not HTTP",
+        "The units that call this API are left out.",
+        "Use http or https, or start with --upstream NAMESPACE=URL.",
+        "baseUri: tcp://localhost:8194",
+    ),
+    _code(
+        "W-BASEURI-SCHEME",
+        "A base URI without a scheme",
+        "https is used.",
+        "Write https:// before it.",
+        "baseUri: api.example.com/v1",
+    ),
+    _code(
+        "W-BASEURI-PLACEHOLDER",
+        "A placeholder in a base URI that nothing resolves",
+        "Calls to this API fail until the placeholder has a value.",
+        "Start with --var NAME=VALUE, or --upstream NAMESPACE=URL.",
+        'baseUri: "https://{region}.example.com"',
+    ),
+    _code(
+        "W-NS-DUP",
+        "A namespace that is consumed twice",
+        "The operations are merged; of two with one name the first counts.",
+        "Give each API a namespace of its own.",
+        """
+        consumes:
+          - {type: http, namespace: ships, baseUri: "https://a.example.com"}
+          - {type: http, namespace: ships, baseUri: "https://b.example.com"}
+        """,
+    ),
+    _code(
+        "W-OP-DUP",
+        "An operation that is defined twice",
+        "The first one counts, also for the units that call it.",
+        "Rename one of them.",
+        """
+        operations:
+          - {name: list, method: GET}
+          - {name: list, method: POST}
+        """,
+    ),
+    _code(
+        "W-OP-METHOD",
+        "An operation without a method",
+        "GET is assumed.",
+        "Add 'method'.",
+        "operations: [{name: list-ships}]",
+    ),
+    _code(
+        "W-PATHPARAM-APPENDED",
+        "A path parameter without a placeholder",
+        "Its value is appended to the path as a further segment; --strict-paths refuses that.",
+        "Write the placeholder into the path.",
+        """
+        path: /ships
+        operations:
+          - {name: get-ship, method: GET, inputParameters: [{name: shipId, in: path}]}
+        """,
+    ),
+    _code(
+        "E-PATHPARAM",
+        "A path parameter without a placeholder, under --strict-paths",
+        "The units that call the operation are left out.",
+        "Write the placeholder into the path.",
+        """
+        path: /ships
+        operations:
+          - {name: get-ship, method: GET, inputParameters: [{name: shipId, in: path}]}
+        """,
+    ),
+    _code(
+        "W-PATH-FRAGMENT",
+        "A fragment in a consumed path",
+        "What follows '#' is never sent.",
+        "Remove it.",
+        "path: /#DescribeTable",
+    ),
+    _code(
+        "W-PARAM-UNNAMED",
+        "A parameter without a name",
+        "It is ignored.",
+        "Add 'name'.",
+        "inputParameters: [{in: query, type: string}]",
+    ),
+    _code(
+        "W-PARAM-DUP",
+        "A parameter that is given twice in one place",
+        "The first one counts.",
+        "Remove one of them.",
+        "inputParameters: [{name: page, in: query}, {name: page, in: query}]",
+    ),
+    _code(
+        "W-BODY-TYPE",
+        "A body of a type that is not known",
+        "It is sent as raw text.",
+        "Use json, formUrlEncoded, multipartForm, text or xml.",
+        "body: {type: cbor, data: {value: 1}}",
+    ),
+    _code(
+        "E-FOREACH",
+        "'forEach' without its two names",
+        "The operation is left out, with the units that call it.",
+        "Name an array parameter, and with 'as' one element of it.",
+        "forEach: keyIds",
+    ),
+)
+
+_AUTHENTICATION = (
+    _code(
+        "W-AUTH-UNSUPPORTED",
+        "An authentication scheme that is not supported",
+        "Calls are refused: nothing is sent without the credentials that the API expects.",
+        "Use a scheme that the message names.",
+        "authentication: {type: hmac, apiId: '{{API_ID}}', apiKey: '{{API_KEY}}'}",
+    ),
+    _code(
+        "W-AUTH-COMPUTED",
+        "A credential that needs a computed value",
+        "Nobody defines the value; the environment variable of that name is used.",
+        "Declare a variable, or use a scheme that computes the signature.",
+        'authentication: {type: bearer, token: "HMAC {{KEY}}:{{signature}}"}',
+    ),
+    _code(
+        "W-AUTH-UNSIGNED",
+        "A signature that is a fixed text",
+        "It is sent as it is written, which no server accepts as a signature.",
+        "Use a scheme that computes the signature.",
+        'authentication: {type: bearer, token: "AWS4-HMAC-SHA256 {{KEY}}"}',
+    ),
+    _code(
+        "W-AUTH-NO-SECRET",
+        "An authentication without a secret",
+        "Requests are sent without it.",
+        "Add the value, as a variable.",
+        "authentication: {type: apikey, key: X-Api-Key, placement: header}",
+    ),
+    _code(
+        "W-AUTH-PARAM",
+        "A parameter that the credential already fills",
+        "The parameter is dropped from the inputs.",
+        "Remove it.",
+        "inputParameters: [{name: Authorization, in: header}]",
+    ),
+)
+
+_UNITS = (
+    _code(
+        "E-CALL-MISSING",
+        "A unit that calls nothing",
+        "It has none of 'call', 'steps', 'ref' and mock outputs, and is left out.",
+        "Add 'call: namespace.operation'.",
+        "tools: [{name: list-ships, description: All ships., operation: list-ships}]",
+    ),
+    _code(
+        "E-CALL-SYNTAX",
+        "A call that is not of the form namespace.operation",
+        "The unit is left out.",
+        "Write 'call: namespace.operation'.",
+        "call: list-ships",
+    ),
+    _code(
+        "E-CALL-NAMESPACE",
+        "A call into a namespace that is not consumed",
+        "The unit is left out. Nothing is guessed: a similar name may be another API.",
+        "Correct the name, or add the namespace to 'consumes'.",
+        "call: shipz.list-ships",
+    ),
+    _code(
+        "E-CALL-OPERATION",
+        "A call of an operation that does not exist",
+        "The unit is left out. Nothing is guessed, but near names are suggested.",
+        "Correct the name, or define the operation.",
+        "call: ships.listships",
+    ),
+    _code(
+        "W-WITH-UNKNOWN",
+        "A key of 'with' that the operation does not know",
+        "It is sent as a query parameter, or as a field of the body where the method has one.",
+        "Correct the name, or declare the parameter.",
+        "with: {ip_address: tools.ip}",
+    ),
+    _code(
+        "E-MAPPING",
+        "A mapping that is no JSONPath",
+        "The unit is left out.",
+        "Write a path such as $.data.items.",
+        "outputParameters: [{type: object, mapping: '$.[['}]",
+    ),
+    _code(
+        "W-LENGTH",
+        "'$.length' is read as the length of the array",
+        "The response has no member of that name; in JSONPath the length is a function.",
+        "Write '$.length()'.",
+        "outputParameters: [{type: number, mapping: $.data.length}]",
+    ),
+)
+
+_EXPOSED = (
+    _code(
+        "E-EXPOSES-TYPE",
+        "An adapter of an unknown type",
+        "It is left out.",
+        "Use rest, mcp, skill or control.",
+        "exposes: [{type: graphql, port: 8080, namespace: ships}]",
+    ),
+    _code(
+        "E-EXPOSES-EMPTY",
+        "An adapter that exposes nothing",
+        "It has no resources, tools, prompts or skills, and is left out.",
+        "Add one.",
+        "exposes: [{type: mcp, port: 9090, namespace: ships}]",
+    ),
+    _code(
+        "E-PORT",
+        "A port that does not exist",
+        "The default port of the adapter's type is used instead.",
+        "Use 1 to 65535.",
+        "port: 80800",
+    ),
+    _code(
+        "I-ADDRESS",
+        "An address that is not used",
+        "An address that other machines reach is used only if the command line asks for it too.",
+        "Start with --host 0.0.0.0 to publish it.",
+        "address: 0.0.0.0",
+    ),
+    _code(
+        "W-ADAPTER-DUP",
+        "Two adapters with one namespace",
+        "The later one is served under a name with a number.",
+        "Give each adapter a namespace of its own.",
+        """
+        exposes:
+          - {type: rest, port: 8080, namespace: ships}
+          - {type: mcp, port: 9090, namespace: ships}
+        """,
+    ),
+    _code(
+        "W-STDIO",
+        "A stdio adapter that is served over HTTP",
+        "This command serves over HTTP; 'naftiko-run stdio FILE' speaks over stdin and stdout.",
+        "Write 'transport: http', or start it with 'stdio'.",
+        "transport: stdio",
+    ),
+    _code(
+        "E-ROUTE-SHADOWED",
+        "A route that an earlier operation serves",
+        "The earlier one is served and this one is left out; as an MCP tool it still works.",
+        "Give it a path of its own.",
+        """
+        operations:
+          - {method: GET, name: list-ships, call: ships.list-ships}
+          - {method: GET, name: find-ship, call: ships.find-ship}
+        """,
+    ),
+    _code(
+        "W-ROUTE-FRAGMENT",
+        "'#' in a route",
+        "It is a literal character, which callers have to write as %23.",
+        "Remove it.",
+        "path: /v1/#DescribeTable",
+    ),
+    _code(
+        "W-ROUTE-QUERY",
+        "A query in a route",
+        "Callers have to send these query parameters with exactly these values.",
+        "Give the operation a path of its own.",
+        "path: /v1?Action=DescribeInstances",
+    ),
+    _code(
+        "W-ROUTE-SLASH",
+        "A route without a leading slash",
+        "One is added.",
+        "Add it.",
+        "path: v1/ships",
+    ),
+    _code(
+        "W-ROUTE-PARAM-UNUSED",
+        "A placeholder of a route that nothing uses",
+        "Callers have to give it, but it changes nothing.",
+        "Name it in 'with', or remove it from the path.",
+        """
+        path: /v1/clusters/{cluster}
+        operations: [{method: GET, call: clusters.list}]
+        """,
+    ),
+    _code(
+        "W-TOOL-DUP",
+        "A tool name that is given twice in one server",
+        "The later one is served with a number after its name.",
+        "Rename one of them.",
+        "tools: [{name: ship, call: ships.get}, {name: ship, call: ships.find}]",
+    ),
+    _code(
+        "W-TOOL-NAME",
+        "A tool name that some clients refuse",
+        "It has a dot or another sign, or more than 64 characters.",
+        "Use letters, digits, '_' and '-'.",
+        "tools: [{name: ships.list, call: ships.list}]",
+    ),
+    _code(
+        "W-TOOL-PARAM-UNUSED",
+        "A declared input that feeds nothing",
+        "It stays in the tool's schema, but its value is not sent.",
+        "Name it in 'with', or remove it.",
+        """
+        tools:
+          - name: track
+            inputParameters: [{name: carrier, type: string, description: Who ships it.}]
+            call: ships.track
+        """,
+    ),
+    _code(
+        "W-SKILL-CALL",
+        "A call inside a skill",
+        "It is listed but not served.",
+        "Make it a tool of an MCP adapter, and name it with 'from'.",
+        "skills: [{name: loading, description: Load ships., call: ships.load}]",
+    ),
+)
+
+GROUPS: Mapping[str, tuple[Code, ...]] = {
+    "The file": _FILES,
+    "Imports": _IMPORTS,
+    "Variables and templates": _VARIABLES,
+    "Consumed APIs": _CONSUMED,
+    "Authentication": _AUTHENTICATION,
+    "Calls": _UNITS,
+    "What is exposed": _EXPOSED,
+}
+"""The codes by what they are about, in the order of the documentation."""
+
+CODES: Mapping[str, Code] = {code.code: code for group in GROUPS.values() for code in group}
+"""Every code that a finding may have."""
