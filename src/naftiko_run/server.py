@@ -9,9 +9,8 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -66,14 +65,6 @@ def authority(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-@dataclass(slots=True)
-class Site:
-    """An ASGI application with the socket that it answers on."""
-
-    app: ASGIApp
-    listening: socket.socket
-
-
 class _Server(uvicorn.Server):
     """A uvicorn server that leaves signals to the process."""
 
@@ -105,50 +96,45 @@ class _Drain:
         return closing
 
 
-class Servers:
-    """Serves several sites until it is told to stop."""
+class HttpServer:
+    """Serves an ASGI application on one socket, from ``start`` to ``stop``."""
 
-    def __init__(self, sites: Sequence[Site]) -> None:
-        """Prepare a server for each site."""
-        self._drains = [_Drain(site.app) for site in sites]
-        self._servers = [_Server(_config(drain)) for drain in self._drains]
-        self._sites = sites
+    def __init__(self, app: ASGIApp, listening: socket.socket) -> None:
+        """Prepare a server; nothing is accepted yet."""
+        self._drain = _Drain(app)
+        self._server = _Server(_config(self._drain))
+        self._listening = listening
+        self._task: asyncio.Task[None] | None = None
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Serve inside this block; leaving it stops gracefully."""
-        tasks = [
-            asyncio.create_task(server.serve(sockets=[site.listening]))
-            for server, site in zip(self._servers, self._sites, strict=True)
-        ]
-        try:
-            while not all(server.started for server in self._servers):
-                for task in tasks:
-                    if task.done():
-                        await task
-                await asyncio.sleep(0.005)
-            yield
-        finally:
-            await self._stop()
-            await asyncio.gather(*tasks, return_exceptions=True)
+    async def start(self) -> None:
+        """Begin to accept connections; returns once they are."""
+        self._task = asyncio.create_task(self._server.serve(sockets=[self._listening]))
+        while not self._server.started:
+            if self._task.done():
+                await self._task
+                return
+            await asyncio.sleep(0.002)
 
-    async def _stop(self) -> None:
-        for server, drain in zip(self._servers, self._drains, strict=True):
-            for listening in getattr(server, "servers", ()):
-                listening.close()
-            drain.draining = True
+    def refuse(self) -> None:
+        """Accept no further connection; answers from now on close theirs."""
+        for listening in getattr(self._server, "servers", ()):
+            listening.close()
+        self._drain.draining = True
+
+    async def stop(self) -> None:
+        """Accept nothing more, finish what is in flight, and close."""
+        self.refuse()
         # A keep-alive connection may be about to send: it gets a moment, and an answer that
         # tells it to close, before it is closed under it.
-        deadline = asyncio.get_running_loop().time() + _IDLE_SECONDS
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _IDLE_SECONDS
         while (  # noqa: ASYNC110 - the server gives no event for its last connection
-            asyncio.get_running_loop().time() < deadline and self._connections()
+            loop.time() < deadline and self._server.server_state.connections
         ):
             await asyncio.sleep(0.02)
-        for server in self._servers:
-            server.should_exit = True
-
-    def _connections(self) -> int:
-        return sum(len(server.server_state.connections) for server in self._servers)
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task
 
 
 def _config(app: ASGIApp) -> uvicorn.Config:
@@ -182,16 +168,6 @@ async def until_stopped() -> None:
         with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
             loop.add_signal_handler(number, asked)
     await stop.wait()
-
-
-@asynccontextmanager
-async def serving(sites: Sequence[Site], *parts: object) -> AsyncIterator[None]:
-    """Serve sites around the lives of their ``parts`` (async context managers)."""
-    async with AsyncExitStack() as stack:
-        for part in parts:
-            await stack.enter_async_context(part)  # type: ignore[arg-type]
-        await stack.enter_async_context(Servers(sites).running())
-        yield
 
 
 def run(main: Callable[[], object]) -> object:

@@ -72,6 +72,12 @@ OPTIONS: tuple[Option, ...] = (
         repeat=True,
         help="a further folder for imports",
     ),
+    Option(
+        flag="--watch",
+        environment="NAFTIKO_WATCH",
+        switch=True,
+        help="serve new, changed and removed files without a restart",
+    ),
     Option(flag="--strict", environment="NAFTIKO_STRICT", switch=True, help="warnings are errors"),
     Option(
         flag="--strict-paths",
@@ -120,6 +126,7 @@ class Settings:
     sandbox_database: str = ":memory:"
     import_path: tuple[Path, ...] = ()
     strict: bool = False
+    watch: bool = False
     strict_paths: bool = False
     allow_host: tuple[str, ...] = ()
     timeout: float = DEFAULT_TIMEOUT

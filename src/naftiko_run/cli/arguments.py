@@ -174,6 +174,7 @@ def _settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Sett
         sandbox_database=one("--sandbox-database") or ":memory:",
         import_path=tuple(Path(p) for p in many("--import-path")),
         strict=switch("--strict"),
+        watch=switch("--watch"),
         strict_paths=switch("--strict-paths"),
         allow_host=tuple(many("--allow-host")),
         timeout=_seconds(one("--timeout")),

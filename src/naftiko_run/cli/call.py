@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from naftiko_run.cli import INVALID, OK
 from naftiko_run.cli.prepare import Prepared, load_all, show, with_files
-from naftiko_run.cli.runtime import Runtime, running
+from naftiko_run.cli.runtime import running
 from naftiko_run.errors import NaftikoError
 from naftiko_run.exposes.router import Router
 from naftiko_run.findings import Finding
@@ -24,16 +24,14 @@ def call(path: str, name: str, values: Sequence[str], settings: Settings) -> int
 
     async def main() -> int:
         async with running(loaded, settings) as runtime:
-            return await _call(runtime, name, given, missing)
+            prepared = with_files(runtime.prepare(loaded), missing)
+            return await _call(prepared, name, given)
 
     result = run(main)
     return result if isinstance(result, int) else INVALID
 
 
-async def _call(
-    runtime: Runtime, name: str, given: dict[str, Json], missing: Sequence[Finding]
-) -> int:
-    prepared = with_files(runtime.prepared, missing)
+async def _call(prepared: Prepared, name: str, given: dict[str, Json]) -> int:
     found = _find(prepared, name)
     if found is None:
         show([f for f in prepared.findings if f.severity == "error"])

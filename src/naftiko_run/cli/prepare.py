@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from naftiko_run.findings import Finding, Severity, as_strict, in_order
 from naftiko_run.loading import load as loading
@@ -46,13 +47,18 @@ def load_all(
 ) -> tuple[list[Loaded], list[Finding]]:
     """Load files, folders and globs; the findings are about names that stand for no file."""
     found, findings = loading.expand(paths)
+    return [load_one(path, settings, environ) for path in found], findings
+
+
+def load_one(path: Path, settings: Settings, environ: Mapping[str, str] | None = None) -> Loaded:
+    """Load one file."""
     options = loading.Settings(
         folders=settings.import_path,
         given=settings.variables,
         environ=os.environ if environ is None else environ,
         strict=settings.strict,
     )
-    return [loading.load(path, options, schema=check) for path in found], findings
+    return loading.load(path, options, schema=check)
 
 
 def prepare(

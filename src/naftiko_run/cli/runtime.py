@@ -3,46 +3,60 @@
 import importlib
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from naftiko_run.cli.prepare import Prepared, prepare, sandbox_modules
 from naftiko_run.plan.apis import Sandbox
 from naftiko_run.plan.client import LazyClient, Limits
-from naftiko_run.server import Servers, Site, authority, bind
+from naftiko_run.server import HttpServer, authority, bind
 from naftiko_run.settings import Settings
 from naftiko_run.spec.document import Loaded
+from naftiko_run.types import Client
 
 
 @dataclass(slots=True)
 class Runtime:
-    """A compiled plan whose flows can be called."""
+    """What flows need to be called: a client, and a sandbox for each API that has one."""
 
-    prepared: Prepared
+    settings: Settings
+    client: Client
     sandboxes: dict[str, Sandbox] = field(default_factory=dict)
+    _servers: list[HttpServer] = field(default_factory=list)
+
+    async def start_sandboxes(self, loaded: Sequence[Loaded]) -> None:
+        """Start the sandboxes that these files can use, where they were asked for."""
+        if not self.settings.sandbox:
+            return
+        for origin, name in sandbox_modules(loaded).items():
+            if origin in self.sandboxes:
+                continue
+            module = importlib.import_module(name)
+            listening = bind("127.0.0.1", 0)
+            app = module.create_app(database=self.settings.sandbox_database)
+            server = HttpServer(app, listening)
+            await server.start()
+            self._servers.append(server)
+            url = f"http://{authority('127.0.0.1', listening.getsockname()[1])}"
+            self.sandboxes[origin] = Sandbox(url, module.ROOT_KEY)
+
+    def prepare(self, loaded: Sequence[Loaded]) -> Prepared:
+        """Compile files into a plan whose flows can be called."""
+        return prepare(loaded, self.settings, self.client, sandboxes=self.sandboxes)
+
+    async def aclose(self) -> None:
+        """Close connections and stop the sandboxes."""
+        await self.client.aclose()
+        for server in self._servers:
+            await server.stop()
 
 
 @asynccontextmanager
 async def running(loaded: Sequence[Loaded], settings: Settings) -> AsyncIterator[Runtime]:
-    """Open what the flows need, and close it afterwards."""
-    async with AsyncExitStack() as stack:
-        sandboxes: dict[str, Sandbox] = {}
-        if settings.sandbox:
-            sandboxes = await _start_sandboxes(loaded, settings, stack)
-        client = LazyClient(Limits(timeout=settings.timeout), os.environ)
-        stack.push_async_callback(client.aclose)
-        yield Runtime(prepare(loaded, settings, client, sandboxes=sandboxes), sandboxes)
-
-
-async def _start_sandboxes(
-    loaded: Sequence[Loaded], settings: Settings, stack: AsyncExitStack
-) -> dict[str, Sandbox]:
-    sandboxes: dict[str, Sandbox] = {}
-    for origin, name in sandbox_modules(loaded).items():
-        module = importlib.import_module(name)
-        listening = bind("127.0.0.1", 0)
-        app = module.create_app(database=settings.sandbox_database)
-        await stack.enter_async_context(Servers([Site(app, listening)]).running())
-        url = f"http://{authority('127.0.0.1', listening.getsockname()[1])}"
-        sandboxes[origin] = Sandbox(url, module.ROOT_KEY)
-    return sandboxes
+    """Open what the flows of these files need, and close it afterwards."""
+    runtime = Runtime(settings, LazyClient(Limits(timeout=settings.timeout), os.environ))
+    try:
+        await runtime.start_sandboxes(loaded)
+        yield runtime
+    finally:
+        await runtime.aclose()

@@ -19,7 +19,7 @@ def stdio(path: str, adapter: str | None, settings: Settings) -> int:
         from naftiko_run.exposes.mcp import McpFace  # noqa: PLC0415 - its SDK is slow to load
 
         async with running(loaded, settings) as runtime:
-            prepared = with_files(runtime.prepared, missing)
+            prepared = with_files(runtime.prepare(loaded), missing)
             show(prepared.findings)
             if not prepared.plan.serves_anything:
                 return INVALID

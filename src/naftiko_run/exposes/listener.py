@@ -1,10 +1,12 @@
 """One listener: everything that an address and port serve, behind one guard (ASGI)."""
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from naftiko_run.exposes.docs import page
 from naftiko_run.exposes.guard import Guard
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from naftiko_run.exposes.mcp import McpFace
 
 HEALTH_PATH = "/healthz"
+_log = logging.getLogger("naftiko_run.access")
 
 
 class ListenerApp:
@@ -28,33 +31,51 @@ class ListenerApp:
     where no route claims their path.
     """
 
-    def __init__(self, listener: Listener, *, allowed_hosts: Iterable[str] = ()) -> None:
-        """Build the faces of the listener; the MCP SDK is only loaded where tools are served."""
-        self.guard = Guard(listener.address, allowed_hosts)
-        self.rest = RestFace(listener.routes, listener.adapters)
-        self.tool_servers = [_face(server) for server in listener.servers]
-        self.endpoints = {f"/{face.namespace}/mcp": face for face in self.tool_servers}
-        if len(self.tool_servers) == 1:
-            self.endpoints |= {"/mcp": self.tool_servers[0], "/": self.tool_servers[0]}
-        self.pages: dict[str, tuple[bytes, str]] = {
-            HEALTH_PATH: (dumps({"status": "ok"}), "application/json")
-        }
+    def __init__(self, address: str, *, allowed_hosts: Iterable[str] = ()) -> None:
+        """Make a listener that serves nothing yet; ``update`` gives it what it serves."""
+        self.guard = Guard(address, allowed_hosts)
+        self.rest = RestFace((), ())
+        self.endpoints: dict[str, McpFace] = {}
+        self.pages: dict[str, tuple[bytes, str]] = {}
+        self._faces: dict[str, _RunningFace] = {}
+
+    async def update(self, listener: Listener) -> None:
+        """Serve this from now on; requests under way finish on what they began with.
+
+        An MCP adapter that stays keeps its face, so that its clients hear of changed tools.
+        """
+        rest = RestFace(listener.routes, listener.adapters)
+        pages = {HEALTH_PATH: (dumps({"status": "ok"}), "application/json")}
         if listener.routes:
             document = describe(listener.routes, listener.title, "")
-            self.pages["/openapi.json"] = (dumps(document), "application/json")
-            self.pages["/docs"] = (page(document), "text/html; charset=utf-8")
+            pages["/openapi.json"] = (dumps(document), "application/json")
+            pages["/docs"] = (page(document), "text/html; charset=utf-8")
+        gone = dict(self._faces)
+        for server in listener.servers:
+            running = gone.pop(server.namespace, None)
+            if running is None:
+                running = self._faces[server.namespace] = _RunningFace(_face(server))
+                await running.start()
+            else:
+                await running.face.update(server)
+        faces = [self._faces[server.namespace].face for server in listener.servers]
+        endpoints = {f"/{face.namespace}/mcp": face for face in faces}
+        if len(faces) == 1:
+            endpoints |= {"/mcp": faces[0], "/": faces[0]}
+        self.rest, self.pages, self.endpoints = rest, pages, endpoints
+        for namespace, running in gone.items():
+            del self._faces[namespace]
+            await running.stop()
+
+    async def stop(self) -> None:
+        """Stop the faces; no request may be under way."""
+        for running in self._faces.values():
+            await running.stop()
+        self._faces.clear()
 
     def claims(self, path: str) -> bool:
         """Say whether a REST route serves a path, so that an endpoint of that path gives way."""
         return bool(self.rest.router.find(path.encode()))
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Run what the faces need around the listener's life."""
-        async with AsyncExitStack() as stack:
-            for face in self.tool_servers:
-                await stack.enter_async_context(face.running())
-            yield
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -62,6 +83,8 @@ class ListenerApp:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1003})
             return
+        if _log.isEnabledFor(logging.INFO):
+            send = _logged(scope, send)
         refusal = self.guard.refusal(scope)
         if refusal is not None:
             await send_bytes(send, refusal.status, refusal.dumps(), MEDIA_TYPE)
@@ -83,6 +106,49 @@ class ListenerApp:
             await face(scope, receive, send)
             return
         await self.rest(scope, receive, send)
+
+
+class _RunningFace:
+    """An MCP face in a task of its own, as its session manager must end where it began."""
+
+    def __init__(self, face: "McpFace") -> None:
+        self.face = face
+        self._started = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._run())
+        await self._started.wait()
+
+    async def _run(self) -> None:
+        async with self.face.running():
+            self._started.set()
+            await self._stopping.wait()
+
+    async def stop(self) -> None:
+        self._stopping.set()
+        if self._task is not None:
+            await self._task
+
+
+def _logged(scope: Scope, send: Send) -> Send:
+    began = time.perf_counter()
+
+    async def logged(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            milliseconds = (time.perf_counter() - began) * 1000
+            # The path alone: a query may carry what its sender wants to keep for itself.
+            _log.info(
+                "%s %s %d %.1f ms",
+                scope["method"],
+                scope["path"],
+                message["status"],
+                milliseconds,
+            )
+        await send(message)
+
+    return logged
 
 
 def _face(server: ToolServer) -> "McpFace":

@@ -9,8 +9,10 @@ import mcp_types as types
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
+from mcp.shared.subscriptions import ToolsListChanged
 from starlette.types import Receive, Scope, Send
 
 from naftiko_run.errors import FieldProblem, InputError
@@ -33,8 +35,8 @@ class McpFace:
     def __init__(self, served: ToolServer) -> None:
         """Prepare the list of tools and the server that dispatches to them."""
         self.namespace = served.namespace
-        self._tools = {tool.name: tool for tool in served.tools}
-        self._listed = types.ListToolsResult(tools=[_listed(tool) for tool in served.tools])
+        self._serve(served)
+        self._bus = InMemorySubscriptionBus()
         server: Server[Any] = Server(
             served.namespace,
             version=served.version,
@@ -42,6 +44,7 @@ class McpFace:
             instructions=served.instructions or None,
             on_list_tools=self._list_tools,
             on_call_tool=self._call_tool,
+            on_subscriptions_listen=ListenHandler(self._bus),
             get_tool_input_schema=self._input_schema,
         )
         self._server = server
@@ -55,11 +58,23 @@ class McpFace:
         )
         self._app = StreamableHTTPASGIApp(self._manager)
 
+    def _serve(self, served: ToolServer) -> None:
+        self._served = served
+        self._tools = {tool.name: tool for tool in served.tools}
+        self._listed = types.ListToolsResult(tools=[_listed(tool) for tool in served.tools])
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run the session manager around the listener's life."""
+        """Run the session manager around the face's life."""
         async with self._manager.run():
             yield
+
+    async def update(self, served: ToolServer) -> None:
+        """Serve other tools from now on, and tell clients that listen for it."""
+        before = self._listed
+        self._serve(served)
+        if self._listed != before:
+            await self._bus.publish(ToolsListChanged())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request of the endpoint."""
