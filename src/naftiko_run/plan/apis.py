@@ -9,6 +9,7 @@ from naftiko_run.consumes.credentials import Credentials, compile_credentials, p
 from naftiko_run.consumes.operation import CompiledOperation, compile_operation
 from naftiko_run.consumes.signing import SCHEMES
 from naftiko_run.consumes.target import Target, find_target
+from naftiko_run.errors import UnsupportedError
 from naftiko_run.findings import Finding
 from naftiko_run.mapping.scope import ARGUMENT_ROOTS, Scope
 from naftiko_run.spec.document import ConsumedOperation, Consumes, Loaded, Unit
@@ -145,7 +146,12 @@ class Api:
         credentials = self.credentials
         if not credentials.scheme or credentials.unset or credentials.refusal:
             return client
-        return SCHEMES[credentials.scheme](client, credentials.fields)
+        try:
+            return SCHEMES[credentials.scheme](client, credentials.fields)
+        except UnsupportedError as error:
+            # A key that cannot be loaded, a field that is missing: refused at the call, with why.
+            self.credentials = replace(credentials, refusal=str(error))
+            return client
 
 
 def _supported(credentials: Credentials) -> Credentials:
