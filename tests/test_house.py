@@ -29,28 +29,32 @@ def room(rooms: str = "", libraries: str = "") -> Room:
     return Room(frozenset(rooms.split()), frozenset(libraries.split()))
 
 
-BASE = frozenset({"types", "findings", "errors"})
+BASE = frozenset({"types", "findings", "errors", "version"})
 """What every room may import; among themselves they keep to their own rows."""
 
 HOUSE = {
     "types": room(),
+    "version": room(),
     "findings": room(),
+    "codes": room("findings"),
     "errors": room("types findings"),
     "settings": room(),
     "spec": room(),
     "mapping": room("spec", "orjson"),
-    "loading": room("spec", "yaml jsonschema_rs orjson"),
+    "loading": room("spec codes", "yaml jsonschema_rs orjson"),
     "consumes": room("mapping spec", "pyreqwest httpx2 httpx cryptography orjson anyio"),
     "flows": room("mapping spec", "jsonschema_rs anyio"),
     "exposes": room("mapping spec", "starlette mcp mcp_types orjson anyio"),
     "sandbox": room("", "starlette uvicorn orjson anyio"),
     "plan": room("consumes exposes flows mapping spec"),
-    "server": room("plan loading settings sandbox", "uvicorn uvloop starlette anyio watchfiles"),
-    "cli": room("server plan loading settings", "uvicorn uvloop anyio"),
+    "server": room(
+        "plan loading settings sandbox exposes spec", "uvicorn uvloop starlette watchfiles"
+    ),
+    "cli": room("server plan loading settings exposes mapping spec"),
     "__main__": room("cli"),
-    "__init__": room("loading plan"),
+    "__init__": room(),
 }
-WITHOUT_BASE = {"types", "findings", "errors", "sandbox"}
+WITHOUT_BASE = {"types", "findings", "errors", "version", "sandbox"}
 
 
 @dataclass(frozen=True)

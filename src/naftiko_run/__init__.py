@@ -1,3 +1,5 @@
 """Run capability specs: the HTTP APIs they consume, as the REST routes and MCP tools they expose."""
 
-__version__ = "0.1.0"
+from naftiko_run.version import __version__
+
+__all__ = ["__version__"]

@@ -7,15 +7,13 @@ Exit status: 0 stopped as asked, 1 a file is invalid or nothing can be served, 2
 import sys
 from collections.abc import Sequence
 
+from naftiko_run.cli import arguments
+from naftiko_run.cli.status import OK, USAGE
 from naftiko_run.settings import UsageError
-
-OK, INVALID, USAGE, NO_LISTENER = 0, 1, 2, 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
-    from naftiko_run.cli import arguments  # noqa: PLC0415 - after the module's constants
-
     try:
         chosen = arguments.parse(sys.argv[1:] if argv is None else list(argv))
         return chosen.run()

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from naftiko_run import __version__
 from naftiko_run.loading.binds import parse_variables
 from naftiko_run.settings import OPTIONS, Option, Settings, UsageError, pairs
+from naftiko_run.version import __version__
 
 COMMANDS = ("serve", "validate", "inspect", "call", "stdio")
 _LEVELS = ("debug", "info", "warning", "error")

@@ -3,16 +3,17 @@
 import sys
 from collections.abc import Sequence
 
-from naftiko_run.cli import INVALID, OK
-from naftiko_run.cli.prepare import Prepared, load_all, show, with_files
-from naftiko_run.cli.runtime import running
+from naftiko_run.cli.status import INVALID, OK
+from naftiko_run.cli.terminal import say, show
 from naftiko_run.errors import NaftikoError
 from naftiko_run.exposes.router import Router
 from naftiko_run.findings import Finding
 from naftiko_run.mapping.json_codec import loads
 from naftiko_run.plan.plan import ServedUnit
 from naftiko_run.plan.units import Compiled
-from naftiko_run.server import run
+from naftiko_run.server.http import run
+from naftiko_run.server.prepare import Prepared, load_all, with_files
+from naftiko_run.server.runtime import running
 from naftiko_run.settings import Settings, UsageError
 from naftiko_run.types import Json, Outcome, Text
 
@@ -46,7 +47,7 @@ async def _call(prepared: Prepared, name: str, given: dict[str, Json]) -> int:
     try:
         outcome = await unit.compiled.flow(inputs)
     except NaftikoError as error:
-        print(f"naftiko-run: {error}", file=sys.stderr)
+        say(str(error))
         return INVALID
     _print(outcome)
     return INVALID if outcome.failed else OK

@@ -2,18 +2,11 @@
 
 from collections.abc import Sequence
 
-from naftiko_run.cli import INVALID, OK
-from naftiko_run.cli.prepare import (
-    NoClient,
-    load_all,
-    prepare,
-    printable,
-    show,
-    silent_sandboxes,
-    with_files,
-)
+from naftiko_run.cli.status import INVALID, OK
+from naftiko_run.cli.terminal import printable, show
 from naftiko_run.findings import Finding
 from naftiko_run.plan.plan import ServedUnit
+from naftiko_run.server.prepare import NoClient, load_all, prepare, silent_sandboxes, with_files
 from naftiko_run.settings import Settings
 
 

@@ -2,17 +2,17 @@
 
 import asyncio
 import gc
-import sys
 from collections.abc import Sequence
 
-from naftiko_run.cli import INVALID, NO_LISTENER, OK
-from naftiko_run.cli.deployment import Deployment
 from naftiko_run.cli.logs import configure
-from naftiko_run.cli.prepare import load_all, printable, show, with_files
-from naftiko_run.cli.runtime import Runtime, running
-from naftiko_run.cli.watch import Watcher
+from naftiko_run.cli.status import INVALID, NO_LISTENER, OK
+from naftiko_run.cli.terminal import printable, say, show
 from naftiko_run.findings import Finding
-from naftiko_run.server import PortError, run, until_stopped
+from naftiko_run.server.deployment import Deployment
+from naftiko_run.server.http import PortError, run, until_stopped
+from naftiko_run.server.prepare import load_all, with_files
+from naftiko_run.server.runtime import Runtime, running
+from naftiko_run.server.watch import Watcher
 from naftiko_run.settings import Settings
 from naftiko_run.spec.document import Loaded
 
@@ -27,7 +27,7 @@ def serve(paths: Sequence[str], settings: Settings) -> int:
             async with running(loaded, settings) as runtime:
                 return await _serve(paths, runtime, loaded, missing)
         except PortError as error:
-            print(f"naftiko-run: {error}", file=sys.stderr)
+            say(str(error))
             return NO_LISTENER
 
     result = run(main)
@@ -43,7 +43,7 @@ async def _serve(
     if not plan.serves_anything or (settings.strict and prepared.has_errors):
         show(prepared.findings)
         why = "a file is invalid (--strict)" if plan.serves_anything else "nothing can be served"
-        print(f"naftiko-run: {why}", file=sys.stderr)
+        say(why)
         return INVALID
     deployment = Deployment(settings.allow_host)
     await deployment.apply(plan.listeners)
@@ -57,7 +57,7 @@ async def _serve(
     show(prepared.findings)
     stopped = asyncio.ensure_future(until_stopped())
     if settings.watch:
-        watcher = Watcher(paths, runtime, deployment, loaded)
+        watcher = Watcher(paths, runtime, deployment, loaded, say=say, show=show)
         watching = asyncio.ensure_future(watcher.run())
         await asyncio.wait({stopped, watching}, return_when=asyncio.FIRST_COMPLETED)
         watching.cancel()

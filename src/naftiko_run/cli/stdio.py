@@ -1,12 +1,13 @@
 """``naftiko-run stdio``: one MCP adapter over stdin and stdout, where nothing else is written."""
 
-from naftiko_run.cli import INVALID, OK
 from naftiko_run.cli.logs import configure
-from naftiko_run.cli.prepare import load_all, show, with_files
-from naftiko_run.cli.runtime import running
+from naftiko_run.cli.status import INVALID, OK
+from naftiko_run.cli.terminal import show
 from naftiko_run.exposes.units import ToolServer
 from naftiko_run.plan import Plan
-from naftiko_run.server import run
+from naftiko_run.server.http import run
+from naftiko_run.server.prepare import load_all, with_files
+from naftiko_run.server.runtime import running
 from naftiko_run.settings import Settings, UsageError
 
 

@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-from naftiko_run.cli import INVALID, OK
-from naftiko_run.cli.prepare import NoClient, load_all, prepare, silent_sandboxes, with_files
+from naftiko_run.cli.status import INVALID, OK
 from naftiko_run.loading import report
+from naftiko_run.server.prepare import NoClient, load_all, prepare, silent_sandboxes, with_files
 from naftiko_run.settings import Settings
 
 

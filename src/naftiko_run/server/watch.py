@@ -5,16 +5,15 @@ invalid one is reported and the running one stays. Imported files are watched to
 """
 
 import asyncio
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from naftiko_run.cli.deployment import Deployment
-from naftiko_run.cli.prepare import Prepared, load_one, printable, show
-from naftiko_run.cli.runtime import Runtime
 from naftiko_run.findings import Finding, Severity
 from naftiko_run.loading.load import SUFFIXES, expand
-from naftiko_run.server import PortError
+from naftiko_run.server.deployment import Deployment
+from naftiko_run.server.http import PortError
+from naftiko_run.server.prepare import Prepared, load_one
+from naftiko_run.server.runtime import Runtime
 from naftiko_run.spec.document import Loaded
 
 _SETTLE_MILLISECONDS = 300
@@ -31,8 +30,13 @@ class Watcher:
         runtime: Runtime,
         deployment: Deployment,
         loaded: Sequence[Loaded],
+        *,
+        say: Callable[[str], None],
+        show: Callable[[Sequence[Finding]], None],
     ) -> None:
-        """Watch the files that these names stand for."""
+        """Watch the files that these names stand for; ``say`` and ``show`` tell what happens."""
+        self._say = say
+        self._show = show
         self._names = tuple(names)
         self._runtime = runtime
         self._deployment = deployment
@@ -79,14 +83,14 @@ class Watcher:
         prepared = await asyncio.to_thread(self._runtime.prepare, list(candidates.values()))
         rejected = self._rejected(prepared, touched, candidates)
         if rejected:
-            show([f for f in prepared.findings if f.file in rejected])
+            self._show([f for f in prepared.findings if f.file in rejected])
             for file in rejected:
                 self._keep(file, candidates)
             prepared = await asyncio.to_thread(self._runtime.prepare, list(candidates.values()))
         try:
             await self._deployment.apply(prepared.plan.listeners)
         except PortError as error:
-            _say(f"not served: {error}")
+            self._say(f"not served: {error}")
             return
         self._tell(candidates, touched - rejected)
         self._served = candidates
@@ -126,18 +130,18 @@ class Watcher:
         running = self._served.get(file)
         if running is None:
             del candidates[file]
-            _say(f"{file} is invalid: it is not served")
+            self._say(f"{file} is invalid: it is not served")
         else:
             candidates[file] = running
-            _say(f"{file} is invalid: the running version stays")
+            self._say(f"{file} is invalid: the running version stays")
 
     def _tell(self, candidates: dict[str, Loaded], taken: Iterable[str]) -> None:
         for file in sorted(taken):
-            _say(f"{file} {'replaced' if file in self._served else 'added'}")
+            self._say(f"{file} {'replaced' if file in self._served else 'added'}")
         for file in self._served.keys() - candidates.keys():
-            _say(f"{file} withdrawn")
+            self._say(f"{file} withdrawn")
         for line in self._deployment.summary():
-            print(printable(line), flush=True)
+            self._say(line)
 
 
 def _errors_by_file(prepared: Prepared) -> dict[str, int]:
@@ -150,7 +154,3 @@ def _errors_by_file(prepared: Prepared) -> dict[str, int]:
 
 def _is_error(finding: Finding) -> bool:
     return finding.severity is Severity.ERROR
-
-
-def _say(text: str) -> None:
-    print(printable(f"naftiko-run: {text}"), file=sys.stderr, flush=True)

@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -102,22 +101,6 @@ def silent_sandboxes(loaded: Sequence[Loaded]) -> dict[str, Sandbox]:
         origin: Sandbox("http://sandbox.invalid", importlib.import_module(module).ROOT_KEY)
         for origin, module in sandbox_modules(loaded).items()
     }
-
-
-def show(findings: Sequence[Finding]) -> None:
-    """Print one line per finding on stderr; a variable that many files lack is told once."""
-    told: set[str] = set()
-    for finding in findings:
-        if finding.code == "I-VAR-UNSET":
-            if finding.message in told:
-                continue
-            told.add(finding.message)
-        print(printable(str(finding)), file=sys.stderr)
-
-
-def printable(text: str) -> str:
-    """Write control characters so that they cannot steer a terminal."""
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
 def with_files(prepared: Prepared, findings: Sequence[Finding]) -> Prepared:

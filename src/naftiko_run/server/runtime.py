@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from naftiko_run.cli.prepare import Prepared, prepare, sandbox_modules
 from naftiko_run.plan.apis import Sandbox
 from naftiko_run.plan.client import LazyClient, Limits
-from naftiko_run.server import HttpServer, authority, bind
+from naftiko_run.server.http import HttpServer, authority, bind
+from naftiko_run.server.prepare import Prepared, prepare, sandbox_modules
 from naftiko_run.settings import Settings
 from naftiko_run.spec.document import Loaded
 from naftiko_run.types import Client

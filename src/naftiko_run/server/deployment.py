@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from naftiko_run.exposes.listener import ListenerApp
 from naftiko_run.exposes.units import Listener
-from naftiko_run.server import HttpServer, PortError, authority, bind
+from naftiko_run.server.http import HttpServer, PortError, authority, bind
 
 Key = tuple[str, int, str]
 

@@ -1,0 +1,1 @@
+"""The process: files become a plan, a plan becomes listeners on sockets, until it is stopped."""
