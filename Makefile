@@ -34,9 +34,10 @@ clean:  ## remove everything that was made
 # Usable means: starts at all, is new enough, and can make an environment with pip in it.
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 $(STAMP): pyproject.toml constraints.txt
-	@for python in python3.13 python3.12 python3.11 python3; do \
-	  if $$python -c '$(USABLE)' 2>/dev/null; then set -x; exec $$python -m venv --clear $(VENV); fi; \
-	done; echo 'No Python 3.11 or newer with venv was found: install python3 and python3-venv.' >&2; exit 1
+	@$(VENV)/bin/python -c 'import pip' 2>/dev/null || { \
+	  for python in python3.13 python3.12 python3.11 python3; do \
+	    if $$python -c '$(USABLE)' 2>/dev/null; then set -x; exec $$python -m venv --clear $(VENV); fi; \
+	  done; echo 'No Python 3.11 or newer with venv was found: install python3 and python3-venv.' >&2; exit 1; }
 	PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	  $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
