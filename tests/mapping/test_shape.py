@@ -1,6 +1,6 @@
 """Shapes of responses: the corpus beside this file, and the schemas that are promised."""
 
-from pathlib import Path
+import pathlib
 from typing import Any
 
 import jsonschema_rs
@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from naftiko_run.findings import DocPath, Finding, Severity
-from naftiko_run.mapping.jsonpath import JsonPathError
-from naftiko_run.mapping.shape import compile_shape, entries, schema_of
+from naftiko_run.mapping.jsonpath import JsonPathError, Path
+from naftiko_run.mapping.shape import compile_shape, paths, schema_of
 from naftiko_run.spec.document import UNSET, Output, Where
 from naftiko_run.types import Json
 
@@ -53,7 +53,7 @@ def _outputs(*data: dict[str, Any]) -> list[Output]:
 
 
 _cases: list[dict[str, Any]] = yaml.safe_load(
-    (Path(__file__).parent / "cases" / "shape.yaml").read_text(encoding="utf-8")
+    (pathlib.Path(__file__).parent / "cases" / "shape.yaml").read_text(encoding="utf-8")
 )
 
 
@@ -111,18 +111,29 @@ def test_static_values_are_made_once_when_the_shape_is_compiled() -> None:
 
 def test_malformed_mapping_is_refused_at_any_depth() -> None:
     deep = {"type": "array", "items": {"properties": {"a": {"mapping": "$.["}}}}
-    for outputs, consumed in (
-        ([deep], []),
-        ([{"mapping": "$.a"}], [{"name": "a", "mapping": "$["}]),
-    ):
-        with pytest.raises(JsonPathError):
-            compile_shape(_outputs(*outputs), consumed=_outputs(*consumed))
+    with pytest.raises(JsonPathError):
+        compile_shape(_outputs(deep))
 
 
-def test_entries_are_given_at_every_depth() -> None:
-    inner = {"properties": {"a": {"mapping": "$.1"}, "b": {"values": {"mapping": "$.2"}}}}
-    outputs = _outputs({"mapping": "$.3", "items": inner}, {"mapping": "$.4"})
-    assert [o.mapping for o in entries(outputs)] == ["$.3", None, "$.1", None, "$.2", "$.4"]
+def test_malformed_mapping_of_the_operation_is_nothing_to_the_unit() -> None:
+    consumed = _outputs({"name": "a", "mapping": "$["}, {"name": "b", "mapping": "$.x"})
+    shape = compile_shape(_outputs({"mapping": "$.b"}), consumed=consumed)
+    assert shape
+    assert shape({"x": 1}) == 1
+
+
+def test_paths_are_given_at_every_depth_with_what_is_wrong_with_them() -> None:
+    inner = {"properties": {"a": {"mapping": "$["}, "b": {"values": {"mapping": "$.b.length"}}}}
+    outputs = _outputs({"mapping": "$.c", "items": inner}, {"mapping": " "}, {"mapping": "$.d"})
+    found = [(output.mapping, path) for output, path in paths(outputs)]
+    assert [mapping for mapping, _ in found] == ["$.c", "$[", "$.b.length", "$.d"]
+    assert [isinstance(path, JsonPathError) for _, path in found] == [False, True, False, False]
+    assert [isinstance(path, Path) and path.array_length for _, path in found] == [
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_schema_says_names_and_nesting_and_no_types_of_values() -> None:

@@ -24,10 +24,24 @@ stack of its own.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from math import isfinite, nan
 from typing import Any, Protocol
 
-from naftiko_run.mapping.comparison import against, comparisons, is_number
+from naftiko_run.mapping.comparison import against, comparisons
+from naftiko_run.mapping.jsonpath_functions import functions, length_member
+from naftiko_run.mapping.jsonpath_selects import (
+    Check,
+    Select,
+    containers,
+    each_member,
+    elements,
+    elements_from,
+    every,
+    lengths,
+    matching,
+    member,
+    merged,
+    values,
+)
 from naftiko_run.mapping.jsonpath_syntax import (
     AllOf,
     AnyOf,
@@ -58,10 +72,7 @@ from naftiko_run.types import MISSING, Json, Missing
 __all__ = ["JsonPathError", "Path", "compile_path"]
 
 _Hop = Callable[[Json, Json], Json | Missing]  # from a value and the root
-_Select = Callable[[list[Json], Json], list[Json]]  # from values and the root
-_Check = Callable[[Json, Json], bool]  # of a value, with the root
 _Keys = Sequence[str | int]
-_container_types = frozenset({dict, list})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -168,9 +179,9 @@ def _hops(segments: Sequence[Segment]) -> Iterator[_Hop]:
             size = len(keys)
             yield _reach(keys, MISSING)
         elif isinstance(first, Call):
-            yield _walk(_functions[first.function])
+            yield _walk(functions[first.function])
         elif isinstance(first, Length):
-            yield _walk(_length_member)
+            yield _walk(length_member)
         else:
             size = next((i for i, s in enumerate(segments) if isinstance(s, Call)), len(segments))
             yield _spread(segments[:size])
@@ -228,7 +239,7 @@ def _reach(keys: _Keys, absent: Any) -> _Reach:  # noqa: ANN401
 def _spread(segments: Sequence[Segment]) -> _Hop:
     """One hop from a value to the list of what is selected, or to an object of several members."""
     accepted = _accepted(segments[0])
-    merged = isinstance(segments[0], Members) and len(segments) == 1
+    one = isinstance(segments[0], Members) and len(segments) == 1
     selects = tuple(_select(s, last=s is segments[-1]) for s in segments)
 
     def spread(node: Json, root: Json) -> Json | Missing:
@@ -237,7 +248,7 @@ def _spread(segments: Sequence[Segment]) -> _Hop:
         nodes = [node]
         for select in selects:
             nodes = select(nodes, root)
-        return nodes[0] if merged else nodes
+        return nodes[0] if one else nodes
 
     return spread
 
@@ -254,207 +265,44 @@ def _accepted(segment: Segment) -> tuple[type, ...]:
 # ------------------------------------------------------------------------------------- selects
 
 
-def _select(segment: Segment, *, last: bool) -> _Select:
+def _select(segment: Segment, *, last: bool) -> Select:
     match segment:
         case Key(str() as name):
-            return _member(name)
+            return member(name)
         case Key(int() as index):
-            return _elements((index,))
+            return elements((index,))
         case Elements(indexes):
-            return _elements(indexes)
+            return elements(indexes)
         case Members(names):
-            return _merged(names) if last else _each_member(names)
+            return merged(names) if last else each_member(names)
         case Slice(start, stop, step):
-            return _slice(slice(start, stop, step))
+            return elements_from(slice(start, stop, step))
         case Matching(test):
-            return _matching(_check(test))
+            return matching(_check(test))
         case Descent(selector):
             return _descent(selector, last=last)
         case Length():
-            return _lengths
+            return lengths
         case _:
-            return _every
+            return every
 
 
-def _member(name: str) -> _Select:
-    def select(nodes: list[Json], _root: Json) -> list[Json]:
-        objects: list[Any] = nodes
-        try:
-            return [node[name] for node in objects]
-        except (KeyError, TypeError):
-            return [node[name] for node in objects if type(node) is dict and name in node]
-
-    return select
-
-
-def _elements(indexes: Sequence[int]) -> _Select:
-    def select(nodes: list[Json], _root: Json) -> list[Json]:
-        return [
-            node[index]
-            for node in nodes
-            if isinstance(node, list)
-            for index in indexes
-            if -len(node) <= index < len(node)
-        ]
-
-    return select
-
-
-def _slice(part: slice) -> _Select:
-    def select(nodes: list[Json], _root: Json) -> list[Json]:
-        return [item for node in nodes if isinstance(node, list) for item in node[part]]
-
-    # RFC 9535 section 2.3.4.2: a step of 0 selects nothing.
-    return _nothing if part.step == 0 else select
-
-
-def _nothing(_nodes: list[Json], _root: Json) -> list[Json]:
-    return []
-
-
-def _merged(names: Sequence[str], *, whole: bool = False) -> _Select:
-    def select(nodes: list[Json], _root: Json) -> list[Json]:
-        return [
-            {name: node[name] for name in names if name in node}
-            for node in nodes
-            if isinstance(node, dict) and not (whole and set(names) - node.keys())
-        ]
-
-    return select
-
-
-def _each_member(names: Sequence[str]) -> _Select:
-    def select(nodes: list[Json], _root: Json) -> list[Json]:
-        return [
-            node[name] for node in nodes if isinstance(node, dict) for name in names if name in node
-        ]
-
-    return select
-
-
-def _every(nodes: list[Json], _root: Json) -> list[Json]:
-    if len(nodes) == 1 and isinstance(nodes[0], list):
-        return nodes[0]
-    found: list[Json] = []
-    for node in nodes:
-        if isinstance(node, list):
-            found += node
-        elif isinstance(node, dict):
-            found += node.values()
-    return found
-
-
-def _lengths(nodes: list[Json], _root: Json) -> list[Json]:
-    return [value for node in nodes if (value := _length_member(node)) is not MISSING]
-
-
-def _matching(check: _Check) -> _Select:
-    def select(nodes: list[Json], root: Json) -> list[Json]:
-        return [
-            item
-            for node in nodes
-            if isinstance(node, list | dict)
-            for item in (node if isinstance(node, list) else (node,))
-            if check(item, root)
-        ]
-
-    return select
-
-
-def _descent(selector: Selector, *, last: bool) -> _Select:
+def _descent(selector: Selector, *, last: bool) -> Select:
     """Apply a selector to every container, in document order; a test to every value."""
     if isinstance(selector, Matching):
         check = _check(selector.test)
-        return lambda nodes, root: [n for n in _values(nodes) if check(n, root)]
+        return lambda nodes, root: [n for n in values(nodes) if check(n, root)]
     if isinstance(selector, Members) and last:
-        select = _merged(selector.names, whole=True)
+        select = merged(selector.names, whole=True)
     else:
         select = _select(selector, last=last)
-    return lambda nodes, root: select(_containers(nodes), root)
-
-
-def _containers(nodes: list[Json]) -> list[Json]:
-    """List the objects and arrays and those inside them, each before what it holds."""
-    found: list[Json] = []
-    stack = nodes[::-1]
-    while stack:
-        node = stack.pop()
-        if type(node) is dict:
-            found.append(node)
-            stack += [item for item in reversed(node.values()) if type(item) in _container_types]
-        elif type(node) is list:
-            found.append(node)
-            stack += [item for item in reversed(node) if type(item) in _container_types]
-    return found
-
-
-def _values(nodes: list[Json]) -> list[Json]:
-    """List the values and everything inside them, each before what it holds."""
-    found: list[Json] = []
-    stack = nodes[::-1]
-    while stack:
-        node = stack.pop()
-        found.append(node)
-        if isinstance(node, list):
-            stack += node[::-1]
-        elif isinstance(node, dict):
-            stack += reversed(node.values())
-    return found
-
-
-# ----------------------------------------------------------------------------------- functions
-
-
-def _length_member(node: Json) -> Json | Missing:
-    if isinstance(node, dict):
-        return node.get("length", MISSING)
-    return len(node) if isinstance(node, list) else MISSING
-
-
-def _length(node: Json) -> Json | Missing:
-    return len(node) if isinstance(node, list | dict | str) else MISSING
-
-
-def _aggregate(combine: Callable[[list[float]], float]) -> Callable[[Json], Json | Missing]:
-    """Combine the numbers of an array into one, always with a fraction as Jayway JsonPath does."""
-
-    def function(node: Json) -> Json | Missing:
-        items = node if isinstance(node, list) else []
-        try:
-            numbers = [float(n) for n in items if isinstance(n, int | float) and is_number(n)]
-            value = combine(numbers) if numbers else nan
-        except OverflowError:
-            return MISSING
-        return value if isfinite(value) else MISSING
-
-    return function
-
-
-def _at(index: int) -> Callable[[Json], Json | Missing]:
-    return lambda node: node[index] if isinstance(node, list) and node else MISSING
-
-
-def _names(node: Json) -> Json | Missing:
-    return [*node] if isinstance(node, dict) else MISSING
-
-
-_functions: dict[str, Callable[[Json], Json | Missing]] = {
-    "length": _length,
-    "size": _length,
-    "sum": _aggregate(sum),
-    "min": _aggregate(min),
-    "max": _aggregate(max),
-    "avg": _aggregate(lambda numbers: sum(numbers) / len(numbers)),
-    "first": _at(0),
-    "last": _at(-1),
-    "keys": _names,
-}
+    return lambda nodes, root: select(containers(nodes), root)
 
 
 # --------------------------------------------------------------------------------------- tests
 
 
-def _check(test: Test) -> _Check:
+def _check(test: Test) -> Check:
     match test:
         case AnyOf(tests):
             checks = tuple(map(_check, tests))
@@ -471,14 +319,14 @@ def _check(test: Test) -> _Check:
             return _comparison(test)
 
 
-def _exists(query: Query) -> _Check:
+def _exists(query: Query) -> Check:
     find = _operand(query)
     if _definite(query.segments):
         return lambda node, root: find(node, root) is not MISSING
     return lambda node, root: find(node, root) not in (MISSING, [])
 
 
-def _comparison(test: Comparison) -> _Check:
+def _comparison(test: Comparison) -> Check:
     left = _operand(test.left)
     if isinstance(test.right, Pattern):
         matches = compile_pattern(test.right)

@@ -170,6 +170,9 @@ longest_expression = 2000
 deepest_test = 20
 """Parentheses and tests inside tests; reading and running them takes a Python frame each."""
 
+most_repeats = 2
+"""How often ``..`` may be written; also unions such as ``[0,-1]``, which may name one element."""
+
 _largest_index = 2**53 - 1  # RFC 9535 section 2.1: what every JSON implementation can hold
 _name_at_top = re.compile(r"[^.\[\]()]+")
 _name_in_test = re.compile(r"[^.\[\]()\s=<>!&|~,]+")
@@ -208,6 +211,7 @@ class _Parser:
         self.end = len(text.rstrip())
         self.position = 0
         self.depth = 0
+        self.repeats = 0
 
     # -------------------------------------------------------------------------- characters
 
@@ -270,17 +274,27 @@ class _Parser:
             found.append(segment)
         if found and found[-1] == Key("length") and self.text[self.position - 1] != "]":
             found[-1] = Length()
-        _refuse_repetition(found, self)
         return tuple(found)
 
     def segment(self, names: re.Pattern[str]) -> Segment | None:
         if names is _name_at_top:
             self.space()
-        if self.skip(".."):
+        if self.at(".."):
+            self.repeat()
+            self.skip("..")
             return Descent(self.descended(names))
         if self.skip("."):
             return self.bracket() if self.skip("[") else self.dotted(names)
         return self.bracket() if self.skip("[") else None
+
+    def repeat(self) -> None:
+        """Keep the number of results, and the time, linear in the size of the data.
+
+        What can yield one value several times multiplies the work each time that it is written.
+        """
+        self.repeats += 1
+        if self.repeats > most_repeats:
+            raise self.error("'..' and unions of leading and trailing indexes are allowed twice")
 
     def descended(self, names: re.Pattern[str]) -> Selector:
         start = self.position
@@ -337,6 +351,8 @@ class _Parser:
             if index is None:
                 raise self.error("an index is missing after ','")
             indexes.append(index)
+        if min(indexes) < 0 <= max(indexes):
+            self.repeat()
         return Key(first) if len(indexes) == 1 else Elements(tuple(dict.fromkeys(indexes)))
 
     def no_selector(self) -> JsonPathError:
@@ -515,15 +531,3 @@ class _Parser:
             if text.endswith("\\") and self.position < self.end:
                 text += self.character()
         return Pattern(text, self.take(_word), start)
-
-
-def _refuse_repetition(segments: list[Segment], parser: _Parser) -> None:
-    """Keep the number of results linear: what can yield a value twice may be used twice only."""
-    repeating = [
-        s
-        for s in segments
-        if isinstance(s, Descent)
-        or (isinstance(s, Elements) and min(s.indexes) < 0 <= max(s.indexes))
-    ]
-    if len(repeating) > 2:
-        raise parser.error("'..' and unions of leading and trailing indexes are allowed twice")

@@ -30,7 +30,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from naftiko_run.mapping.jsonpath import Path, compile_path
+from naftiko_run.mapping.jsonpath import JsonPathError, Path, compile_path
 from naftiko_run.spec.document import UNSET, Output
 from naftiko_run.types import MISSING, Json, Missing
 
@@ -54,7 +54,7 @@ def compile_shape(
     ``consumed`` are those of the operation that gives the response.
 
     Raises:
-        JsonPathError: a mapping, here or in ``consumed``, is malformed.
+        JsonPathError: a mapping is malformed; :func:`paths` says which.
 
     """
     if not outputs or (len(outputs) == 1 and _inert(outputs[0])):
@@ -66,12 +66,20 @@ def compile_shape(
     return _first_found([compiler.entry(output) for output in outputs])
 
 
-def entries(outputs: Iterable[Output]) -> Iterator[Output]:
-    """Give the entries and everything declared inside them."""
+def paths(outputs: Iterable[Output]) -> Iterator[tuple[Output, Path | JsonPathError]]:
+    """Give each entry that has a mapping, at every depth, and its path or what is wrong with it."""
     for output in outputs:
-        yield output
-        yield from entries((output.properties or {}).values())
-        yield from entries(inner for inner in (output.items, output.values) if inner)
+        if _mapping(output):
+            yield output, _attempt(output)
+        yield from paths((output.properties or {}).values())
+        yield from paths(inner for inner in (output.items, output.values) if inner)
+
+
+def _attempt(output: Output) -> Path | JsonPathError:
+    try:
+        return compile_path(_mapping(output) or "$")
+    except JsonPathError as error:
+        return error
 
 
 def _first_found(reads: Sequence[_Read]) -> Shape:
@@ -89,7 +97,9 @@ def _first_found(reads: Sequence[_Read]) -> Shape:
 
 
 def _starts(consumed: Sequence[Output]) -> Mapping[str, Path]:
-    return {o.name: compile_path(_mapping(o) or "$") for o in consumed if o.name}
+    # One that is malformed is left out: the outputs of an operation are nothing but these names.
+    found = ((output.name, _attempt(output)) for output in consumed)
+    return {name: path for name, path in found if name and isinstance(path, Path)}
 
 
 def _as_written(value: Json) -> Json:
@@ -103,11 +113,19 @@ def _mapping(output: Output) -> str:
 def _inert(output: Output) -> bool:
     """Whether an entry leaves the value that it is given as it is."""
     return (
-        output.value is UNSET
-        and not (output.properties or output.values)
-        and output.max_length is None
+        _plain(replace(output, type="", items=None))
         and (output.items is None or _inert(output.items))
-        and (not _mapping(output) or compile_path(_mapping(output)).identity)
+        and _path(output, "").identity
+    )
+
+
+def _plain(output: Output) -> bool:
+    """Whether an entry is the value that its path leads to."""
+    return (
+        output.value is UNSET
+        and not (output.properties or output.values or output.items)
+        and output.type != "array"
+        and output.max_length is None
     )
 
 
@@ -137,8 +155,7 @@ class _Compiler:
 
     def source(self, output: Output, name: str = "") -> _Read:
         """Read the value of an entry, before anything inside it is shaped."""
-        mapping = _mapping(output) or (f"$[{json.dumps(name)}]" if name else "$")
-        path = compile_path(mapping)
+        path = _path(output, name)
         find, from_base = path.find, self.from_base(path)
 
         def read(scope: Json, base: Json) -> Json | Missing:
@@ -182,14 +199,29 @@ class _Compiler:
     def fields(self, properties: Mapping[str, Output]) -> Callable[[Json, Json], Json]:
         """Read all properties of an object."""
         reads = [(name, self.entry(output, name)) for name, output in properties.items()]
+        shapes = [(name, self.shape(properties[name], name, read)) for name, read in reads]
 
         def read(scope: Json, base: Json) -> Json:
+            if scope is base:  # as in every element of an array
+                return {name: shape(scope) for name, shape in shapes}
             return {
                 name: None if (value := field(scope, base)) is MISSING else value
                 for name, field in reads
             }
 
         return read
+
+    def shape(self, output: Output, name: str, read: _Read) -> Shape:
+        """Make of an entry's function the one for where paths start and fall back to one value."""
+        path = _path(output, name)
+        if _plain(output) and path.first not in self.consumed:
+            return path.evaluate
+
+        def shape(value: Json) -> Json:
+            found = read(value, value)
+            return None if found is MISSING else found
+
+        return shape
 
     def map(self, source: _Read, values: Output) -> _Read:
         """Read an object whose names are those of the response."""
@@ -218,13 +250,13 @@ class _Compiler:
 
     def element(self, items: Output) -> Shape:
         """Shape a value on its own: paths start and fall back there."""
-        read = replace(self, consumed={}).entry(items)
+        alone = replace(self, consumed={})
+        return alone.shape(items, "", alone.entry(items))
 
-        def shape(element: Json) -> Json:
-            value = read(element, element)
-            return None if value is MISSING else value
 
-        return shape
+def _path(output: Output, name: str) -> Path:
+    """The path of an entry; ``name`` is the member that it reads where it has no mapping."""
+    return compile_path(_mapping(output) or (f"$[{json.dumps(name)}]" if name else "$"))
 
 
 def _element(output: Output) -> Output | None:
