@@ -6,6 +6,7 @@ namespaces of the case's adapters, which are unique so that all cases can be ser
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -250,5 +251,8 @@ def cases() -> Iterator[Case]:
             yield Case(f"{base}-{seen[base]}", raw)
 
 
-CASES: Final = tuple(cases())
+CHOSEN: Final = re.compile(os.environ.get("NAFTIKO_CASES", ""))
+"""The cases to serve, a pattern for their names; all by default."""
+
+CASES: Final = tuple(case for case in cases() if CHOSEN.search(case.slug))
 CALLS: Final = tuple(call for case in CASES for call in case.calls())

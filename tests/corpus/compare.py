@@ -94,6 +94,9 @@ def read_body(kind: str, body: bytes, content_type: str) -> Json:
     if kind == "multipart":
         head = f"Content-Type: {content_type}\r\n\r\n".encode()
         message = BytesParser(policy=HTTP).parsebytes(head + body)
+        boundary = str(message.get_boundary())
+        if body.rstrip(b"\r\n") == f"--{boundary}--".encode():
+            return []
         if not message.is_multipart():
             raise ValueError("no parts")
         return [part_of(part) for part in message.walk() if part is not message]

@@ -108,9 +108,7 @@ def text_of(value: Json) -> str:
 
 
 def encode(text: str) -> str:
-    """Percent-encode all but the unreserved characters; a dot segment stays one segment."""
-    if text in {".", ".."}:
-        return text.replace(".", "%2E")
+    """Percent-encode all but the unreserved characters."""
     return quote(text, safe="")
 
 
@@ -577,6 +575,7 @@ class Credential:
     basic: tuple[str, str] | None = None
     unsupported: str = ""
     codes: tuple[str, ...] = ()
+    codes_allowed: tuple[str, ...] = ()
 
     def fills(self, parameter: Parameter) -> bool:
         """Whether the credential already gives this parameter; it wins.
@@ -652,6 +651,8 @@ def signed_literally(credential: Credential) -> Credential:
     """Mark a header whose text pretends to be a signature: sent as written, with a warning."""
     if any(LITERAL_SIGNATURE.match(text) for _, text in credential.headers):
         return Credential(headers=credential.headers, codes=("W-AUTH-UNSIGNED",))
+    if any(text.startswith("HMAC ") for _, text in credential.headers):
+        return Credential(headers=credential.headers, codes_allowed=("W-AUTH-UNSIGNED",))
     return credential
 
 
@@ -761,6 +762,7 @@ def read_home(block: Mapping[str, Json], scope: Scope, findings: list[Finding]) 
     findings.extend(
         Finding(code, namespace, code != "W-AUTH-UNSUPPORTED") for code in credential.codes
     )
+    findings.extend(Finding(code, namespace, must=False) for code in credential.codes_allowed)
     for text in credential.texts():
         for ref in scope.names(text):
             if isinstance(ref, Argument):

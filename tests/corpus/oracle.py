@@ -314,9 +314,11 @@ class Unit:
                 return MISSING  # R-WITH-3
             if isinstance(value, dict):
                 members = {key: in_with(item) for key, item in value.items()}
-                return {key: item for key, item in members.items() if item is not MISSING}
+                kept = {key: item for key, item in members.items() if item is not MISSING}
+                return MISSING if members and not kept else kept
             if isinstance(value, list):
-                return [item for item in map(in_with, value) if item is not MISSING]
+                items = [item for item in map(in_with, value) if item is not MISSING]
+                return MISSING if value and not items else items
             if not isinstance(value, str):
                 return value
             if (ref := self.reference(value)) is not None:
@@ -425,7 +427,11 @@ class Request:
         return render(value, self.unit.scope, self.in_template)
 
     def path(self) -> str:
-        """The path with its placeholders filled; what has no placeholder is appended (R-PATH-4)."""
+        """The path with its placeholders filled; what has no placeholder is appended (R-PATH-4).
+
+        A segment that would be a dot segment is refused: clients and servers resolve it even where
+        its dots are percent-encoded.
+        """
         text = "".join(self.part(part) for part in self.operation.path)
         for name in self.operation.appended:
             parameter = next(
@@ -435,7 +441,16 @@ class Request:
             if value is MISSING:
                 raise RefusedError(name)
             text = text.rstrip("/") + "/" + encode(text_of(value))
+        if {".", ".."} & set(text.split("/")):
+            raise RefusedError(*(name for name, value in self.filled() if value in {".", ".."}))
         return text
+
+    def filled(self) -> Iterator[tuple[str, str]]:
+        """The arguments in the path and their text."""
+        for name in [*arguments_of(self.operation.path), *self.operation.appended]:
+            value = self.slot(name)
+            if value is not MISSING:
+                yield name, text_of(value)
 
     def part(self, part: Part) -> str:
         if part.ref is None:

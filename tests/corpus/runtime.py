@@ -35,11 +35,11 @@ def listeners(output: str) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for line in output.splitlines():
-        url = re.search(r"https?://127\.0\.0\.1:\d+", line)
-        if url is None:
-            continue
-        for name in re.findall(r"[\w.-]+", line.replace(url[0], " ")):
-            found.setdefault(name, url[0])
+        # REST http://127.0.0.1:8080 (3 routes, docs …): one-namespace, another
+        line_of = re.match(r"[A-Za-z]+ (https?://127\.0\.0\.1:\d+)\S* .*: (.+)$", line)
+        if line_of is not None:
+            for name in line_of[2].split(","):
+                found.setdefault(name.strip(), line_of[1])
     return found
 
 
@@ -84,6 +84,9 @@ class Runtime:
     output: str
     portal: BlockingPortal
     stack: ExitStack
+    prefixed: bool = False
+    """Whether adapters share a port: each is then reached under its namespace."""
+
     connections: dict[str, HTTPConnection] = field(default_factory=dict)
     clients: dict[str, Client] = field(default_factory=dict)
 
@@ -98,6 +101,8 @@ class Runtime:
         body: bytes | None = None,
     ) -> Reply:
         """Send one HTTP request; the target goes out exactly as it is given."""
+        if self.prefixed:
+            target = f"/{quote(adapter)}{target}"
         authority = urlsplit(self.urls[adapter]).netloc
         for attempt in range(2):
             connection = self.connections.get(authority)
@@ -241,11 +246,12 @@ def running(
     variables: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
     wanted: Iterable[str] = (),
+    port: int = 0,
 ) -> Iterator[Runtime]:
-    """Serve files with every adapter on a free port; wait until the wanted adapters are up."""
+    """Serve files with each adapter on a free port, or all on one; wait until all are up."""
     arguments = ["serve", *map(str, files), "--timeout", "10"]
     for name in adapters:
-        arguments += ["--port", f"{name}=0"]
+        arguments += ["--port", f"{name}={port}"]
     for target in upstream:
         arguments += ["--upstream", target]
     for name, value in (variables or {}).items():
@@ -265,7 +271,7 @@ def running(
                 missing = sorted(wanted - urls.keys())
                 raise RuntimeError(f"not up: {missing}\n{started.output}")
             time.sleep(0.05)
-        yield Runtime(urls, started.output, portal, stack)
+        yield Runtime(urls, started.output, portal, stack, prefixed=port != 0)
 
 
 def answers(url: str) -> bool:
