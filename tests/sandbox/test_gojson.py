@@ -1,6 +1,7 @@
 import pytest
 
-from naftiko_run.sandbox.unkey.gojson import MAX_DEPTH, JsonError, canonical, dumps, loads, quote
+from naftiko_run.sandbox.unkey.gojson import canonical, dumps, loads, quote
+from naftiko_run.sandbox.unkey.gosyntax import MAX_DEPTH, JsonError
 
 
 @pytest.mark.parametrize(

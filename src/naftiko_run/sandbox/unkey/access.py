@@ -1,6 +1,7 @@
 """Who is asking: the root key in the request's header, and how much its workspace may ask."""
 
 from functools import lru_cache
+from typing import TypeAlias
 
 import orjson
 
@@ -12,20 +13,16 @@ from naftiko_run.sandbox.unkey.ids import hash_key
 from naftiko_run.sandbox.unkey.ratelimits import Demand, take
 from naftiko_run.sandbox.unkey.store import Store, rfc3339
 
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+"""Headers of an answer."""
+
 _MINUTE = 60_000
 _SCHEME = "Bearer "
 _INVALID = "The provided root key is invalid."
 
 
-class Allowance:
-    """What a workspace may still ask in this minute, as response headers say it."""
-
-    def __init__(self) -> None:
-        self.headers: list[tuple[bytes, bytes]] = []
-
-
-def authenticate(store: Store, authorization: str, now: int) -> tuple[RootKey, int | None]:
-    """Find the root key that a header names, and the requests per minute it is good for.
+def authenticate(store: Store, authorization: str, now: int) -> RootKey:
+    """Find the root key that a header names.
 
     Raises:
         ApiError: There is none, or it must not be used.
@@ -53,9 +50,9 @@ def authenticate(store: Store, authorization: str, now: int) -> tuple[RootKey, i
         raise errors.forbidden(
             "Forbidden", "forbidden", f"{_INVALID} the key has expired on {ended}"
         )
-    return RootKey(row["workspace_id"], _permissions(row["permissions"])), row[
-        "requests_per_minute"
-    ]
+    return RootKey(
+        row["workspace_id"], _permissions(row["permissions"]), row["requests_per_minute"]
+    )
 
 
 def _root_key(db: Database, digest: str) -> Row:
@@ -77,31 +74,30 @@ def _permissions(stored: str) -> frozenset[str]:
     return frozenset(orjson.loads(stored))
 
 
-def admit(
-    store: Store, workspace: str, per_minute: int | None, now: int, allowance: Allowance
-) -> None:
-    """Count a request against its workspace's limit, where it has one.
+def admit(store: Store, root: RootKey, now: int, headers: Headers) -> None:
+    """Count a request against its workspace's limit, where it has one, and say so in `headers`.
 
     Raises:
-        ApiError: The workspace has asked too much; `allowance` says when to come back.
+        ApiError: The workspace has asked too much.
 
     """
+    per_minute = root.requests_per_minute
     if per_minute is None:
         return
     demand = Demand(
-        scope="workspace", identifier=workspace, limit=per_minute, duration=_MINUTE, cost=1
+        scope="workspace", identifier=root.workspace, limit=per_minute, duration=_MINUTE, cost=1
     )
     with store.db.writing():
         [verdict] = take(store.db, [demand], now)
     seconds = b"%d" % -(-(verdict.reset - now) // 1000)
-    allowance.headers = [
+    headers += [
         (b"ratelimit-limit", b"%d" % per_minute),
         (b"ratelimit-remaining", b"%d" % verdict.remaining),
         (b"ratelimit-reset", seconds),
     ]
     if verdict.passed:
         return
-    allowance.headers.append((b"retry-after", seconds))
+    headers.append((b"retry-after", seconds))
     raise ApiError(
         429,
         "Too Many Requests",

@@ -5,8 +5,9 @@ from naftiko_run.sandbox.unkey.authority import AllOf, on_api
 from naftiko_run.sandbox.unkey.call import PAGE, Body, Call, Page, Reply, page
 from naftiko_run.sandbox.unkey.database import Row
 from naftiko_run.sandbox.unkey.gojson import Json
+from naftiko_run.sandbox.unkey.identity_records import identity_by_external_id
 from naftiko_run.sandbox.unkey.ids import new_id, sort_key
-from naftiko_run.sandbox.unkey.records import identity_by_external_id, show_key
+from naftiko_run.sandbox.unkey.key_records import show_key
 
 _LIST_KEYS = """
 SELECT keys.*, identities.external_id, identities.meta AS identity_meta

@@ -37,6 +37,7 @@ class RootKey:
 
     workspace: str
     permissions: frozenset[str]
+    requests_per_minute: int | None = None
 
     def may(self, query: Query) -> bool:
         """Tell whether the root key has what `query` asks for."""

@@ -6,6 +6,7 @@ cannot change before it writes, even where several processes share a file.
 
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
@@ -185,6 +186,7 @@ class Database:
             check_same_thread=False,
             cached_statements=512,
         )
+        self._close = weakref.finalize(self, self._connection.close)
         self._connection.row_factory = sqlite3.Row
         self._connection.create_function("contains", 2, _contains, deterministic=True)
         if path != ":memory:":
@@ -235,9 +237,9 @@ class Database:
         self._connection.executemany(sql, rows)
 
     def close(self) -> None:
-        """Close the connection; memory is forgotten with it."""
+        """Close the connection; memory is forgotten with it. Whoever forgets to, need not."""
         with self._lock:
-            self._connection.close()
+            self._close()
 
 
 def _contains(text: str, part: str) -> bool:

@@ -7,13 +7,12 @@ from naftiko_run.sandbox.unkey.authority import AllOf, AnyOf, any_of, key_path, 
 from naftiko_run.sandbox.unkey.call import Body, Call, Reply
 from naftiko_run.sandbox.unkey.database import Row
 from naftiko_run.sandbox.unkey.gojson import Json
-from naftiko_run.sandbox.unkey.keys import set_roles
-from naftiko_run.sandbox.unkey.records import (
+from naftiko_run.sandbox.unkey.key_records import key_by_id, on_key
+from naftiko_run.sandbox.unkey.rbac_records import (
     create_permission,
-    key_by_id,
-    on_key,
     permission_by_slug,
     roles_named,
+    set_roles,
     show_permission,
     show_role,
 )

@@ -7,16 +7,14 @@ from naftiko_run.sandbox.unkey.authority import AnyOf, any_of, identity_path
 from naftiko_run.sandbox.unkey.call import PAGE, Body, Call, Nothing, Page, Reply, page
 from naftiko_run.sandbox.unkey.database import Row
 from naftiko_run.sandbox.unkey.gojson import Json
-from naftiko_run.sandbox.unkey.ids import sort_key
-from naftiko_run.sandbox.unkey.records import (
-    create_identity as make_identity,
-)
-from naftiko_run.sandbox.unkey.records import (
+from naftiko_run.sandbox.unkey.identity_records import create_identity as make_identity
+from naftiko_run.sandbox.unkey.identity_records import (
     identity_by_external_id,
     meta_text,
     replace_ratelimits,
     show_identity,
 )
+from naftiko_run.sandbox.unkey.ids import sort_key
 
 _MEGABYTE = 1 << 20
 

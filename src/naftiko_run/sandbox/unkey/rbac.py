@@ -6,10 +6,8 @@ from naftiko_run.sandbox.unkey.call import PAGE, Body, Call, Page, Reply, page
 from naftiko_run.sandbox.unkey.database import Row
 from naftiko_run.sandbox.unkey.grants import may_create_permission
 from naftiko_run.sandbox.unkey.ids import new_id, sort_key
-from naftiko_run.sandbox.unkey.records import (
-    create_permission as make_permission,
-)
-from naftiko_run.sandbox.unkey.records import (
+from naftiko_run.sandbox.unkey.rbac_records import create_permission as make_permission
+from naftiko_run.sandbox.unkey.rbac_records import (
     permission_by_slug,
     role_by_name,
     show_permission,

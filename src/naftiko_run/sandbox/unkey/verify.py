@@ -11,18 +11,12 @@ from naftiko_run.sandbox.unkey import errors
 from naftiko_run.sandbox.unkey.call import Body, Call, Reply, trim
 from naftiko_run.sandbox.unkey.database import Row
 from naftiko_run.sandbox.unkey.gojson import Json
+from naftiko_run.sandbox.unkey.identity_records import ratelimit_rows, show_meta, show_ratelimit
 from naftiko_run.sandbox.unkey.ids import hash_key
+from naftiko_run.sandbox.unkey.key_records import key_by_hash, on_key
 from naftiko_run.sandbox.unkey.permission_query import compile_query
 from naftiko_run.sandbox.unkey.ratelimits import Demand, take
-from naftiko_run.sandbox.unkey.records import (
-    key_by_hash,
-    on_key,
-    permission_slugs,
-    ratelimit_rows,
-    role_names,
-    show_meta,
-    show_ratelimit,
-)
+from naftiko_run.sandbox.unkey.rbac_records import permission_slugs, role_names
 
 _SHORTEST_DURATION = 1000
 
