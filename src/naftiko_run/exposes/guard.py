@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 from starlette.types import Scope
 
-from naftiko_run.exposes.messages import header
 from naftiko_run.exposes.problems import Problem
 
 
@@ -21,36 +20,40 @@ class Guard:
         """Work out what is accepted on an address."""
         self.loopback = is_loopback(address)
         self.allowed = frozenset(name.lower() for name in (*allowed, address))
-        self._accepted: set[str] = set()
+        self._known: set[bytes] = set()
 
     def refusal(self, scope: Scope) -> Problem | None:
         """Say why a request is refused; None lets it in."""
-        hosts = [value for name, value in scope["headers"] if name == b"host"]
-        if len(hosts) != 1:
+        host_field = origin_field = None
+        for name, value in scope["headers"]:
+            if name == b"host":
+                if host_field is not None:
+                    return Problem(400, "a request needs exactly one Host header field")
+                host_field = value
+            elif name == b"origin":
+                origin_field = value
+        if host_field is None:
             return Problem(400, "a request needs exactly one Host header field")
-        host = hosts[0].decode("latin-1").strip()
+        if host_field in self._known and origin_field is None:
+            return None
+        host = host_field.decode("latin-1").strip()
         if not self._accepts(host):
             return Problem(
                 421,
                 f"the host {host!r} is not served here;"
                 f" start with --allow-host {hostname(host) or 'NAME'} to accept it",
             )
-        origin = header(scope, b"origin")
-        if origin:
+        if len(self._known) < 256:
+            self._known.add(host_field)
+        if origin_field:
+            origin = origin_field.decode("latin-1").strip()
             _, _, authority = origin.partition("://")
             if not authority or not self._accepts(authority):
                 return Problem(403, f"requests of pages from {origin!r} are not accepted")
         return None
 
     def _accepts(self, authority: str) -> bool:
-        if authority in self._accepted:
-            return True
-        accepted = self._check(hostname(authority))
-        if accepted and len(self._accepted) < 256:
-            self._accepted.add(authority)
-        return accepted
-
-    def _check(self, host: str) -> bool:
+        host = hostname(authority)
         if not host:
             return False
         if "*" in self.allowed or host in self.allowed or is_loopback(host):

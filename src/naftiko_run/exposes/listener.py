@@ -37,6 +37,7 @@ class ListenerApp:
         self.rest = RestFace((), ())
         self.endpoints: dict[str, McpFace] = {}
         self.pages: dict[str, tuple[bytes, str]] = {}
+        self._ours: set[str] = set()
         self._faces: dict[str, _RunningFace] = {}
 
     async def update(self, listener: Listener) -> None:
@@ -62,7 +63,10 @@ class ListenerApp:
         endpoints = {f"/{face.namespace}/mcp": face for face in faces}
         if len(faces) == 1:
             endpoints |= {"/mcp": faces[0], "/": faces[0]}
-        self.rest, self.pages, self.endpoints = rest, pages, endpoints
+        # What a route claims is the route's, whatever else would answer there.
+        ours = {path for path in (*pages, *endpoints) if not rest.router.find(path.encode())}
+        self.rest, self.pages, self._ours = rest, pages, ours
+        self.endpoints = {path: face for path, face in endpoints.items() if path in ours}
         for namespace, running in gone.items():
             del self._faces[namespace]
             await running.stop()
@@ -73,9 +77,10 @@ class ListenerApp:
             await running.stop()
         self._faces.clear()
 
-    def claims(self, path: str) -> bool:
-        """Say whether a REST route serves a path, so that an endpoint of that path gives way."""
-        return bool(self.rest.router.find(path.encode()))
+    def endpoint(self, namespace: str) -> str:
+        """Return the shortest path of an MCP adapter's endpoint."""
+        paths = [p for p, face in self.endpoints.items() if face.namespace == namespace]
+        return "/mcp" if "/mcp" in paths else f"/{namespace}/mcp"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -90,8 +95,7 @@ class ListenerApp:
             await send_bytes(send, refusal.status, refusal.dumps(), MEDIA_TYPE)
             return
         path: str = scope["path"]
-        ours = path in self.pages or path == "/" or path.rstrip("/") in self.endpoints
-        if ours and not self.rest.find(scope):
+        if path in self._ours or path.rstrip("/") in self.endpoints:
             await self._answer(path, scope, receive, send)
         else:
             await self.rest(scope, receive, send)

@@ -38,10 +38,15 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
     length = header(scope, b"content-length")
     if length.isdecimal() and int(length) > MAX_BODY:
         raise BodyTooLargeError
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        whole: bytes = message.get("body", b"")
+        if len(whole) > MAX_BODY:
+            raise BodyTooLargeError
+        return whole
     chunks: list[bytes] = []
     size = 0
     while True:
-        message = await receive()
         if message["type"] == "http.disconnect":
             raise DisconnectedError
         chunk = message.get("body", b"")
@@ -50,21 +55,29 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
             raise BodyTooLargeError
         chunks.append(chunk)
         if not message.get("more_body", False):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            return b"".join(chunks)
+        message = await receive()
+
+
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
+_JSON = (b"content-type", b"application/json")
 
 
 async def send_bytes(
     send: Send, status: int, body: bytes, media_type: str, headers: Headers = ()
 ) -> None:
     """Send a whole answer."""
-    fields = [(b"x-content-type-options", b"nosniff")]
-    if media_type:
+    fields = [_NOSNIFF]
+    if media_type == "application/json":
+        fields.append(_JSON)
+    elif media_type:
         fields.append((b"content-type", media_type.encode("latin-1", "replace")))
     if status >= 200 and status not in (204, 304):
-        fields.append((b"content-length", str(len(body)).encode()))
+        fields.append((b"content-length", b"%d" % len(body)))
     else:
         body = b""
-    fields += [(n.encode("latin-1"), v.encode("latin-1", "replace")) for n, v in headers]
+    if headers:
+        fields += [(n.encode("latin-1"), v.encode("latin-1", "replace")) for n, v in headers]
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
 

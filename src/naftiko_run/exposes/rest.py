@@ -2,11 +2,12 @@
 
 Where nothing declares a place, an argument is taken from the route, then from a field of the JSON
 or form body, then from the query. Names that nothing takes are refused, not ignored.
+
+Everything about a route is worked out when it is added; a request only runs it.
 """
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from starlette.types import Receive, Scope, Send
 
@@ -25,36 +26,27 @@ from naftiko_run.exposes.problems import MEDIA_TYPE, Problem, problem_of, unserv
 from naftiko_run.exposes.router import Match, Router, shape
 from naftiko_run.exposes.units import Route
 from naftiko_run.mapping.json_codec import loads
-from naftiko_run.types import MISSING, Argument, Json, Missing, Text
+from naftiko_run.types import MISSING, Argument, Flow, Headers, Json, Missing, Text
 
-_log = logging.getLogger("naftiko_run.rest")
 _FORM = "application/x-www-form-urlencoded"
 _PRIVATE_HEADERS = frozenset({"authorization", "cookie", "host", "proxy-authorization"})
+_NOTHING: Mapping[str, Json] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """The routes that share a method and path.
-
-    Several of one adapter differ by constant query parameters; those of several adapters are
-    reachable under their prefixes alone, which ``conflict`` lists.
-    """
-
-    routes: tuple[Route, ...]
-    conflict: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class _Given:
+class Given:
     """What a request brings: each place where an argument may be."""
 
-    captures: Mapping[str, str]
-    query: Mapping[str, Json]
-    fields: Mapping[str, Json]
-    scope: Scope
-    content: Json = None
-    has_content: bool = False
-    cookies: Mapping[str, Text] = field(default_factory=dict)
+    __slots__ = ("captures", "content", "fields", "query", "scope")
+
+    def __init__(
+        self, captures: Mapping[str, str], query: Mapping[str, Json], scope: Scope
+    ) -> None:
+        """Begin without a body."""
+        self.captures = captures
+        self.query = query
+        self.scope = scope
+        self.fields: Mapping[str, Json] = _NOTHING
+        self.content: Json | Missing = MISSING
 
     def header(self, name: str) -> Json | Missing:
         """Return a header field of the request; those that carry credentials are never given."""
@@ -63,6 +55,88 @@ class _Given:
             return MISSING
         value = header(self.scope, lowered.encode("latin-1", "replace"))
         return Text(value) if value else MISSING
+
+
+Take = Callable[[Given], "Json | Missing"]
+
+
+class Endpoint:
+    """One route, ready to answer."""
+
+    __slots__ = ("_names", "_takes", "_takes_content", "flow", "route")
+
+    def __init__(self, route: Route) -> None:
+        """Work out where each argument of the route comes from."""
+        self.route = route
+        self.flow: Flow | None = route.flow
+        self._takes = tuple((a.key, _PLACES[a.location](a)) for a in route.arguments)
+        self._names = frozenset(a.name for a in route.arguments)
+        self._takes_content = any(a.location == "content" for a in route.arguments)
+
+    async def answer(self, given: Given, receive: Receive, send: Send) -> None:
+        """Answer a request of this route."""
+        flow = self.flow
+        if flow is None:
+            finding = self.route.finding
+            await _send_problem(send, unservable(finding) if finding else Problem(501, ""))
+            return
+        try:
+            await self._read(given, receive)
+            outcome = await flow(self.arguments(given))
+        except BodyTooLargeError:
+            detail = f"the request body has more than {MAX_BODY} bytes"
+            await _send_problem(send, Problem(413, detail), (("connection", "close"),))
+            return
+        except DisconnectedError:
+            return
+        except Exception as error:  # noqa: BLE001 - one boundary turns every error into an answer
+            await _send_problem(send, problem_of(error))
+            return
+        await send_bytes(send, outcome.status, outcome.body, outcome.media_type, outcome.headers)
+
+    async def _read(self, given: Given, receive: Receive) -> None:
+        scope = given.scope
+        if scope["method"] in ("GET", "HEAD") and not header(scope, b"content-length"):
+            return
+        body = await read_body(scope, receive)
+        if not body:
+            return
+        value, is_form = _decode(body, header(scope, b"content-type"))
+        given.content = value
+        if isinstance(value, dict):
+            given.fields = value
+        elif is_form or not self._takes_content:
+            raise _bad_body("must be a JSON object with the fields of this operation")
+
+    def arguments(self, given: Given) -> dict[str, Json]:
+        """Take the arguments out of a request, and whatever it gives beside them.
+
+        The flow refuses names that it does not know, so nothing is dropped silently.
+        """
+        found: dict[str, Json] = {}
+        for key, take in self._takes:
+            value = take(given)
+            if value is not MISSING:
+                found[key] = value
+        names = self._names
+        if not names.issuperset(given.query):
+            found |= {n: v for n, v in given.query.items() if n not in names}
+        if not self._takes_content and not names.issuperset(given.fields):
+            found |= {n: v for n, v in given.fields.items() if n not in names}
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The endpoints that share a method and path.
+
+    Several of one adapter differ by constant query parameters; those of several adapters are
+    reachable under their prefixes alone, which ``conflict`` lists.
+    """
+
+    endpoints: tuple[Endpoint, ...]
+    conflict: tuple[str, ...] = ()
+    selective: bool = False
 
 
 class RestFace:
@@ -76,6 +150,7 @@ class RestFace:
             prefixed = f"/{route.adapter}{route.path}"
             claims.setdefault((prefixed, route.method), []).append(route)
             claims.setdefault((route.path, route.method), []).append(route)
+        self._endpoints: dict[int, Endpoint] = {}
         self._merge(claims)
         self.adapters = tuple(adapters)
 
@@ -89,122 +164,89 @@ class RestFace:
             conflict: tuple[str, ...] = ()
             if len(adapters) > 1:
                 conflict = tuple(f"/{r.adapter}{r.path}" for r in routes)
-            self.router.add(path, method, Claim(tuple(routes), conflict))
+            endpoints = tuple(self._endpoint(route) for route in routes)
+            selective = any(route.query for route in routes)
+            self.router.add(path, method, Claim(endpoints, conflict, selective))
+
+    def _endpoint(self, route: Route) -> Endpoint:
+        known = self._endpoints.get(id(route))
+        if known is None:
+            known = self._endpoints[id(route)] = Endpoint(route)
+        return known
 
     def find(self, scope: Scope) -> list[Match[Claim]]:
-        """Find the routes of a request's path."""
-        raw: bytes = scope.get("raw_path") or scope["path"].encode()
-        return self.router.find(raw.partition(b"?")[0])
+        """Find the routes of a request's path, the best first."""
+        return self.router.find(_raw_path(scope))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        method: str = scope["method"]
+        found = self.router.best(_raw_path(scope), method)
+        if found is None:
+            await self._not_found(scope, send)
+            return
+        claim, captures = found
+        query_string: bytes = scope["query_string"]
+        try:
+            query = parse_pairs(query_string) if query_string else _NOTHING
+        except ValueError:
+            await _send_problem(send, Problem(400, "the query is not UTF-8 text"))
+            return
+        if claim.conflict:
+            await _send_problem(send, _conflict(claim))
+            return
+        endpoint = claim.endpoints[0]
+        if claim.selective:
+            chosen = _choose(claim.endpoints, query)
+            if chosen is None:
+                await _send_problem(send, _wrong_query(claim))
+                return
+            endpoint = chosen
+            constant = {name for name, _ in endpoint.route.query}
+            query = {name: value for name, value in query.items() if name not in constant}
+        await endpoint.answer(Given(captures, query, scope), receive, send)
+
+    async def _not_found(self, scope: Scope, send: Send) -> None:
         matches = self.find(scope)
         if not matches:
             await _send_problem(send, Problem(404, f"no route {scope['path']!r} here"))
             return
-        method: str = scope["method"]
-        for match in matches:
-            claim = match.values.get(method)
-            if claim is not None:
-                await self._serve(claim, match.captures, scope, receive, send)
-                return
         allowed = ", ".join(sorted({m for match in matches for m in match.values}))
-        problem = Problem(405, f"{method} is not served here; use {allowed}")
+        problem = Problem(405, f"{scope['method']} is not served here; use {allowed}")
         await _send_problem(send, problem, (("allow", allowed),))
 
-    async def _serve(
-        self,
-        claim: Claim,
-        captures: Mapping[str, str],
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-    ) -> None:
-        if claim.conflict:
-            names = ", ".join(claim.conflict)
-            problem = Problem(
-                409,
-                f"several adapters serve this route: use one of {names}",
-                extra={"routes": list(claim.conflict)},
-            )
-            await _send_problem(send, problem)
-            return
-        try:
-            query = parse_pairs(scope.get("query_string", b""))
-        except ValueError:
-            await _send_problem(send, Problem(400, "the query is not UTF-8 text"))
-            return
-        route = _choose(claim.routes, query)
-        if route is None:
-            needed = " or ".join("&".join(f"{n}={v}" for n, v in r.query) for r in claim.routes)
-            await _send_problem(send, Problem(400, f"this route needs the query {needed}"))
-            return
-        await serve(route, captures, query, scope, receive, send)
+
+def _raw_path(scope: Scope) -> bytes:
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    return raw.partition(b"?")[0] if b"?" in raw else raw
 
 
-def _choose(routes: Sequence[Route], query: Mapping[str, Json]) -> Route | None:
-    for route in routes:
-        if all(query.get(name) == value for name, value in route.query):
-            return route
+def _choose(endpoints: Sequence[Endpoint], query: Mapping[str, Json]) -> Endpoint | None:
+    for endpoint in endpoints:
+        if all(query.get(name) == value for name, value in endpoint.route.query):
+            return endpoint
     return None
 
 
-async def serve(
-    route: Route,
-    captures: Mapping[str, str],
-    query: Mapping[str, Json],
-    scope: Scope,
-    receive: Receive,
-    send: Send,
-) -> None:
-    """Answer a request of one route."""
-    if route.flow is None:
-        problem = unservable(route.finding) if route.finding else Problem(501, "not served")
-        await _send_problem(send, problem)
-        return
-    try:
-        constant = {name for name, _ in route.query}
-        given = _Given(captures, {n: v for n, v in query.items() if n not in constant}, {}, scope)
-        await _add_body(route, given, receive)
-        outcome = await route.flow(arguments(route.arguments, given))
-    except BodyTooLargeError:
-        detail = f"the request body has more than {MAX_BODY} bytes"
-        await _send_problem(send, Problem(413, detail), (("connection", "close"),))
-        return
-    except DisconnectedError:
-        return
-    except Exception as error:  # noqa: BLE001 - one boundary turns every error into an answer
-        await _send_problem(send, problem_of(error))
-        return
-    await send_bytes(send, outcome.status, outcome.body, outcome.media_type, outcome.headers)
+def _conflict(claim: Claim) -> Problem:
+    return Problem(
+        409,
+        f"several adapters serve this route: use one of {', '.join(claim.conflict)}",
+        extra={"routes": list(claim.conflict)},
+    )
 
 
-async def _send_problem(
-    send: Send, problem: Problem, headers: tuple[tuple[str, str], ...] = ()
-) -> None:
+def _wrong_query(claim: Claim) -> Problem:
+    needed = (e.route.query for e in claim.endpoints)
+    texts = " or ".join("&".join(f"{n}={v}" for n, v in pairs) for pairs in needed)
+    return Problem(400, f"this route needs the query {texts}")
+
+
+async def _send_problem(send: Send, problem: Problem, headers: Headers = ()) -> None:
     await send_bytes(send, problem.status, problem.dumps(), MEDIA_TYPE, headers)
 
 
 # ------------------------------------------------------------------------------------ arguments
-
-
-async def _add_body(route: Route, given: _Given, receive: Receive) -> None:
-    scope = given.scope
-    if scope["method"] in ("GET", "HEAD") and not header(scope, b"content-length"):
-        return
-    body = await read_body(scope, receive)
-    if not body:
-        return
-    takes_content = any(a.location == "content" for a in route.arguments)
-    value, is_form = _decode(body, header(scope, b"content-type"))
-    given.content, given.has_content = value, True
-    if takes_content and not is_form:
-        if isinstance(value, dict):
-            given.fields = value
-    elif isinstance(value, dict):
-        given.fields = value
-    else:
-        raise _bad_body("must be a JSON object with the fields of this operation")
 
 
 def _bad_body(detail: str) -> InputError:
@@ -228,62 +270,67 @@ def _decode(body: bytes, content_type: str) -> tuple[Json, bool]:
         raise _bad_body(f"is not JSON: {str(error).removeprefix('not JSON: ')}") from None
 
 
-def arguments(wanted: Sequence[Argument], given: _Given) -> dict[str, Json]:
-    """Take the arguments of a route out of a request, and whatever else it gives beside them.
+def _anywhere(argument: Argument) -> Take:
+    name, also_header = argument.name, argument.header
 
-    The flow refuses names that it does not know, so nothing is dropped silently.
-    """
-    found: dict[str, Json] = {}
-    names: set[str] = set()
-    takes_content = False
-    for argument in wanted:
-        names.add(argument.name)
-        if argument.location == "content":
-            takes_content = True
-        value = _PLACES[argument.location](argument, given)
-        if value is not MISSING:
-            found[argument.key] = value
-    extra = given.query if takes_content else {**given.fields, **given.query}
-    return {**found, **{name: value for name, value in extra.items() if name not in names}}
+    def take(given: Given) -> Json | Missing:
+        if name in given.captures:
+            return Text(given.captures[name])
+        if name in given.fields:
+            return given.fields[name]
+        if name in given.query:
+            return given.query[name]
+        return given.header(name) if also_header else MISSING
+
+    return take
 
 
-def _anywhere(argument: Argument, given: _Given) -> Json | Missing:
+def _from_path(argument: Argument) -> Take:
     name = argument.name
-    if name in given.captures:
-        return Text(given.captures[name])
-    if name in given.fields:
-        return given.fields[name]
-    value = given.query.get(name, MISSING)
-    if value is MISSING and argument.header:
-        return given.header(name)
-    return value
+
+    def take(given: Given) -> Json | Missing:
+        value = given.captures.get(name)
+        return MISSING if value is None else Text(value)
+
+    return take
 
 
-def _from_path(argument: Argument, given: _Given) -> Json | Missing:
-    value = given.captures.get(argument.name)
-    return MISSING if value is None else Text(value)
+def _from_cookie(argument: Argument) -> Take:
+    name = argument.name
+    return lambda given: parse_cookies(header(given.scope, b"cookie")).get(name, MISSING)
 
 
-def _from_content(_: Argument, given: _Given) -> Json | Missing:
-    return given.content if given.has_content else MISSING
+def _from_query(argument: Argument) -> Take:
+    name, also_header = argument.name, argument.header
+
+    def take(given: Given) -> Json | Missing:
+        if name in given.query:
+            return given.query[name]
+        return given.header(name) if also_header else MISSING
+
+    return take
 
 
-def _from_cookie(argument: Argument, given: _Given) -> Json | Missing:
-    cookies = parse_cookies(header(given.scope, b"cookie"))
-    return cookies.get(argument.name, MISSING)
+def _from_header(argument: Argument) -> Take:
+    name = argument.name
+    return lambda given: given.header(name)
 
 
-def _from_query(argument: Argument, given: _Given) -> Json | Missing:
-    value = given.query.get(argument.name, MISSING)
-    return given.header(argument.name) if value is MISSING and argument.header else value
+def _from_field(argument: Argument) -> Take:
+    name = argument.name
+    return lambda given: given.fields.get(name, MISSING)
 
 
-_PLACES: Mapping[str, Callable[[Argument, _Given], Json | Missing]] = {
+def _from_content(_: Argument) -> Take:
+    return lambda given: given.content
+
+
+_PLACES: Mapping[str, Callable[[Argument], Take]] = {
     "": _anywhere,
     "path": _from_path,
     "query": _from_query,
-    "header": lambda argument, given: given.header(argument.name),
+    "header": _from_header,
     "cookie": _from_cookie,
-    "body": lambda a, given: given.fields.get(a.name, MISSING),
+    "body": _from_field,
     "content": _from_content,
 }

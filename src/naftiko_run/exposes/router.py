@@ -9,11 +9,13 @@ placeholders, then the earlier. Segments are split before they are decoded: ``%2
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Generic, TypeVar
 from urllib.parse import unquote_to_bytes
 
 T = TypeVar("T")
 _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}|\{([^{}]+)\}")
+_NO_CAPTURES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -41,7 +43,8 @@ class Match(Generic[T]):
 
 def split(path: str) -> list[str]:
     """Split a path into its segments; a trailing slash makes no difference."""
-    return [s for s in path.strip("/").split("/")] if path.strip("/") else []  # noqa: C416
+    path = path.strip("/")
+    return path.split("/") if path else []
 
 
 def placeholders(path: str) -> list[str]:
@@ -61,6 +64,9 @@ class Router(Generic[T]):
         """Begin without routes."""
         self._root: _Node[T] = _Node()
         self._count = 0
+        # Routes without placeholders have more literal characters than any other that matches
+        # their path, so they need no walk.
+        self._literal: dict[bytes, dict[str, T]] = {}
 
     def add(self, path: str, method: str, value: T) -> bool:
         """Add a route; False, and nothing happens, where its path and method are taken."""
@@ -73,13 +79,27 @@ class Router(Generic[T]):
         if method in node.leaf.values:
             return False
         node.leaf.values[method] = value
+        if not node.leaf.names and path.isascii() and "%" not in path:
+            self._literal[path.encode()] = node.leaf.values
         return True
+
+    def best(self, raw_path: bytes, method: str) -> tuple[T, Mapping[str, str]] | None:
+        """Find what serves a method of a path as it was received, and the placeholders' values."""
+        values = self._literal.get(raw_path)
+        if values is not None and method in values:
+            return values[method], _NO_CAPTURES
+        for match in self.find(raw_path):
+            if method in match.values:
+                return match.values[method], match.captures
+        return None
 
     def find(self, raw_path: bytes) -> list[Match[T]]:
         """Find all routes of a path as it was received, the best first."""
         path = raw_path.decode("latin-1")
         segments = [_decoded(segment) for segment in split(path)]
-        leaves = sorted(_walk(self._root, segments, 0, ()), key=lambda found: found[0].rank)
+        leaves = list(_walk(self._root, segments, 0, ()))
+        if len(leaves) > 1:
+            leaves.sort(key=lambda found: found[0].rank)
         return [
             Match(leaf.values, dict(zip(leaf.names, captures, strict=True)))
             for leaf, captures in leaves

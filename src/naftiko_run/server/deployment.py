@@ -107,8 +107,7 @@ def _line(listener: Listener, app: ListenerApp) -> str:
         count = sum(1 for route in listener.routes if route.flow)
         served.append(f"REST {base} ({_count(count, 'route')}, docs {base}/docs)")
     for server in listener.servers:
-        short = len(listener.servers) == 1 and not app.claims("/mcp")
-        path = "/mcp" if short else f"/{server.namespace}/mcp"
+        path = app.endpoint(server.namespace)
         served.append(f"MCP {base}{path} ({_count(len(server.tools), 'tool')})")
     return f"{' and '.join(served)}: {', '.join(listener.adapters)}"
 
