@@ -15,6 +15,9 @@ LIMIT: models.RatelimitRequestTypedDict = {
     "auto_apply": True,
 }
 
+# A library that the SDK imports late uses names that Python has given up.
+pytestmark = pytest.mark.filterwarnings(r"ignore:ast\.:DeprecationWarning")
+
 
 @pytest.fixture
 def unkey(origin: str) -> Iterator[Unkey]:

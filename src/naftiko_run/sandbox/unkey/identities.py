@@ -26,8 +26,8 @@ ORDER BY place LIMIT ?
 _SEARCH = """
 SELECT * FROM identities
 WHERE workspace_id = ? AND place >= ? AND deleted_at IS NULL
-AND (contains(id, ?3) OR contains(external_id, ?3))
-ORDER BY place LIMIT ?4
+AND (contains(id, ?) OR contains(external_id, ?))
+ORDER BY place LIMIT ?
 """
 
 
@@ -65,7 +65,7 @@ def list_identities(call: Call, body: Body) -> Reply:
     start = sort_key(body.get("cursor", ""))
     wanted = body.get("search", "").strip()
     if wanted:
-        rows = call.db.all(_SEARCH, call.workspace, start, wanted, size + 1)
+        rows = call.db.all(_SEARCH, call.workspace, start, wanted, wanted, size + 1)
     else:
         rows = call.db.all(_LIST, call.workspace, start, size + 1)
     rows, cursor = page(rows, size)

@@ -22,9 +22,9 @@ ORDER BY place LIMIT ?
 _SEARCH_PERMISSIONS = """
 SELECT * FROM permissions
 WHERE workspace_id = ? AND place >= ? AND (
-    contains(id, ?3) OR contains(name, ?3) OR contains(slug, ?3) OR contains(description, ?3)
+    contains(id, ?) OR contains(name, ?) OR contains(slug, ?) OR contains(description, ?)
 )
-ORDER BY place LIMIT ?4
+ORDER BY place LIMIT ?
 """
 _LIST_ROLES = """
 SELECT * FROM roles
@@ -34,9 +34,9 @@ ORDER BY place LIMIT ?
 _SEARCH_ROLES = """
 SELECT * FROM roles
 WHERE workspace_id = ? AND place >= ? AND (
-    contains(id, ?3) OR contains(name, ?3) OR contains(description, ?3)
+    contains(id, ?) OR contains(name, ?) OR contains(description, ?)
 )
-ORDER BY place LIMIT ?4
+ORDER BY place LIMIT ?
 """
 
 
@@ -61,7 +61,7 @@ def get_permission(call: Call, body: Body) -> Reply:
 def list_permissions(call: Call, body: Body) -> Reply:
     """List the permissions of the workspace."""
     call.require(any_of("rbac.*.read_permission"))
-    rows, cursor = _page(call, body, _LIST_PERMISSIONS, _SEARCH_PERMISSIONS)
+    rows, cursor = _page(call, body, _LIST_PERMISSIONS, _SEARCH_PERMISSIONS, columns=4)
     return Page([show_permission(row) for row in rows], cursor)
 
 
@@ -125,7 +125,7 @@ def get_role(call: Call, body: Body) -> Reply:
 def list_roles(call: Call, body: Body) -> Reply:
     """List the roles of the workspace."""
     call.require(any_of("rbac.*.read_role"))
-    rows, cursor = _page(call, body, _LIST_ROLES, _SEARCH_ROLES)
+    rows, cursor = _page(call, body, _LIST_ROLES, _SEARCH_ROLES, columns=3)
     return Page([show_role(call.db, row) for row in rows], cursor)
 
 
@@ -162,12 +162,14 @@ def _role(call: Call, named: str) -> Row:
     return row
 
 
-def _page(call: Call, body: Body, everything: str, search: str) -> tuple[list[Row], str | None]:
+def _page(
+    call: Call, body: Body, everything: str, search: str, columns: int
+) -> tuple[list[Row], str | None]:
     size = body.get("limit", PAGE)
     start = sort_key(body.get("cursor", ""))
     wanted = body.get("search", "").strip()
     if wanted:
-        rows = call.db.all(search, call.workspace, start, wanted, size + 1)
+        rows = call.db.all(search, call.workspace, start, *[wanted] * columns, size + 1)
     else:
         rows = call.db.all(everything, call.workspace, start, size + 1)
     return page(rows, size)
