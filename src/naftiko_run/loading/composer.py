@@ -9,7 +9,7 @@ the data meets it again each time. So what counts is the number of nodes a walk 
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NoReturn
 
 from naftiko_run.findings import DocPath
@@ -50,7 +50,7 @@ class Limits:
 DEFAULT = Limits()
 
 _MOST_FAULTS = 50
-_TEMPLATE = re.compile(r"\{\{[^{}\n]*\}\}[^\s#,\]}]*")
+_TEMPLATE = re.compile(r"\{\{[^{}\n]*\}\}(?:[^\n#,\]}]*[^\s#,\]}])?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +85,10 @@ class _Open:
     """Its row in the table of positions."""
     key: Event | None = None
     name: str = ""
-    keys: list[tuple[str, int]] = field(default_factory=list)
-    merges: list[Json] = field(default_factory=list)
+    places: dict[str, int] | None = None
+    """Of a mapping: its keys so far, and where each stands first."""
+    merges: list[dict[str, Json]] | None = None
+    """Of a mapping: what '<<' has brought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +150,7 @@ class Composer:
         while True:
             event = take()
             kind = type(event)
-            self._count += 1
-            if self._count > limit:
-                self._fail(event, f"more than {limit:,} values", "split the file")
             if kind is MAPPING_END or kind is LIST_END:
-                self._count -= 1
                 assert top is not None  # noqa: S101 - the parser pairs starts and ends
                 after[top.row], ends[top.row] = len(starts), event.end_mark.index
                 value = self._pop(top)
@@ -161,12 +159,15 @@ class Composer:
                     return value
                 self._put(top, value)
                 continue
+            self._count += 1
+            if self._count > limit:
+                self._fail(event, f"more than {limit:,} values", "split the file")
             starts.append(event.start_mark.index)
             ends.append(event.end_mark.index)
             after.append(0)
             if kind is SCALAR:
-                if top is not None and top.key is None and type(top.value) is dict:
-                    self._key(top, event, event.value)
+                if top is not None and top.key is None and top.places is not None:
+                    self._key(top, top.places, event, event.value)
                     continue
                 value = self._scalar(event)
             elif kind is MAPPING or kind is LIST:
@@ -174,10 +175,10 @@ class Composer:
                 continue
             else:
                 anchored = self._alias(event, event.anchor or "")
-                if top is not None and top.key is None and type(top.value) is dict:
+                if top is not None and top.key is None and top.places is not None:
                     if anchored.text is None:
                         self._fail(event, "a key must be text; this one is a collection")
-                    self._key(top, event, anchored.text)
+                    self._key(top, top.places, event, anchored.text)
                     continue
                 value = anchored.value
             if top is None:
@@ -194,16 +195,16 @@ class Composer:
         elif type(top.value) is dict:
             top.value[top.name] = value
 
-    def _key(self, top: _Open, event: Event, text: str) -> None:
-        if text in top.value or (top.merges and text == "<<"):
-            self._repeated(top, event, text)
+    def _key(self, top: _Open, places: dict[str, int], event: Event, text: str) -> None:
+        if text in places:
+            self._repeated(event, text, places[text])
+        else:
+            places[text] = event.start_mark.index
         if type(event) is SCALAR and event.anchor is not None:
             self._scalar(event)
         top.key, top.name = event, text
-        top.keys.append((text, event.start_mark.index))
 
-    def _repeated(self, top: _Open, event: Event, text: str) -> None:
-        first = next(index for name, index in top.keys if name == text)
+    def _repeated(self, event: Event, text: str, first: int) -> None:
         line = self._lines.position(first)[0]
         again = self._lines.position(event.start_mark.index)[0]
         fault = Fault(
@@ -219,12 +220,10 @@ class Composer:
 
     def _scalar(self, event: Event) -> Json:
         try:
-            if event.implicit[0]:
-                value = plain(event.value)
-            elif event.tag is None:
-                value = event.value
-            else:
+            if event.tag is not None:
                 value = tagged(event.value, event.tag)
+            else:
+                value = plain(event.value) if event.implicit[0] else event.value
         except ScalarError as error:
             self._fail(event, str(error), "quote it if it is meant as text")
         if event.anchor is not None:
@@ -233,7 +232,7 @@ class Composer:
 
     def _push(self, event: Event, top: _Open | None, row: int) -> _Open:
         mapping = type(event) is MAPPING
-        if top is not None and top.key is None and type(top.value) is dict:
+        if top is not None and top.key is None and top.places is not None:
             self._collection_as_key(event)
         if event.tag not in (None, "!", TAGS + ("map" if mapping else "seq")):
             self._fail(event, f"the tag {tag_text(event.tag)} has no meaning here", "remove it")
@@ -242,6 +241,8 @@ class Composer:
         if event.anchor is not None:
             self._open_anchors.add(event.anchor)
         opened = _Open({} if mapping else [], event.anchor, self._count, row)
+        if mapping:
+            opened.places = {}
         self._stack.append(opened)
         return opened
 
@@ -275,12 +276,14 @@ class Composer:
         return found
 
     def _merge(self, top: _Open, key: Event, value: Json) -> None:
-        for each in value if isinstance(value, list) else [value]:
-            if not isinstance(each, dict):
-                self._fail(key, "'<<' takes a mapping or a list of mappings")
-            top.merges.append(each)
-        if not top.merges:
-            top.merges.append({})
+        sources = value if isinstance(value, list) else [value]
+        top.merges = [each for each in sources if isinstance(each, dict)]
+        if len(top.merges) != len(sources):
+            self._fail(
+                key,
+                "'<<' takes a mapping or a list of mappings",
+                "quote it if it is an ordinary key",
+            )
 
     def _collection_as_key(self, event: Event) -> NoReturn:
         start, text = event.start_mark.index, self._lines.text
@@ -300,7 +303,7 @@ class Composer:
     def _path(self) -> DocPath:
         """Return where the loop stands: the key or index that each open collection waits for."""
         return tuple(
-            len(o.value) if type(o.value) is list else o.name
+            o.name if type(o.value) is dict else len(o.value)
             for o in self._stack
             if type(o.value) is list or o.key is not None
         )
@@ -314,10 +317,10 @@ def _is_merge(key: Event) -> bool:
     return type(key) is SCALAR and bool(key.implicit[0] or key.tag == TAGS + "merge")
 
 
-def _merged(own: dict[str, Json], merges: list[Json]) -> dict[str, Json]:
+def _merged(own: dict[str, Json], merges: list[dict[str, Json]]) -> dict[str, Json]:
     """Put the merged keys before the own ones; own keys win, then the first of the merged."""
     merged: dict[str, Json] = {}
     for each in merges:
-        for key, value in each.items() if isinstance(each, dict) else ():
+        for key, value in each.items():
             merged.setdefault(key, value)
     return {**merged, **own}

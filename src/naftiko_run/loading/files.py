@@ -17,7 +17,7 @@ import yaml
 from naftiko_run.errors import DocumentError
 from naftiko_run.findings import DocPath, Finding, Severity
 from naftiko_run.loading.composer import DEFAULT, Composer, Fault, FaultError, Limits
-from naftiko_run.loading.events import events
+from naftiko_run.loading.events import Take, events
 from naftiko_run.loading.lines import Lines
 from naftiko_run.loading.positions import Positions
 from naftiko_run.loading.syntax import explain
@@ -191,7 +191,14 @@ def _unreadable(file: str, error: OSError | ValueError) -> Finding:
     )
 
 
-def parse(content: bytes, file: str, path: Path, limits: Limits = DEFAULT) -> Source:
+def parse(
+    content: bytes,
+    file: str,
+    path: Path,
+    limits: Limits = DEFAULT,
+    *,
+    parser: Callable[[str], Take] = events,
+) -> Source:
     """Turn bytes into a source; ``file`` is the name in findings, ``path`` where it lies, resolved.
 
     Raises:
@@ -203,7 +210,7 @@ def parse(content: bytes, file: str, path: Path, limits: Limits = DEFAULT) -> So
     lines = Lines(file, _text(content, file))
     cut = _find_cut(lines.text)
     try:
-        data, positions = _compose(lines, limits)
+        data, positions = _compose(lines, limits, parser)
     except DocumentError:
         if cut is None:
             raise
@@ -211,9 +218,9 @@ def parse(content: bytes, file: str, path: Path, limits: Limits = DEFAULT) -> So
     return Source(lines, path, data, positions, cut)
 
 
-def _compose(lines: Lines, limits: Limits) -> tuple[Json, Positions]:
+def _compose(lines: Lines, limits: Limits, parser: Callable[[str], Take]) -> tuple[Json, Positions]:
     text = _without_old_breaks(lines.text)
-    composer = Composer(lines, events(text), limits)
+    composer = Composer(lines, parser(text), limits)
     faults = composer.faults
     data: Json = None
     try:

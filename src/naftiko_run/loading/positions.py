@@ -29,20 +29,19 @@ class Positions:
         self._known: dict[int, list[int]] = {}
 
     def find(self, text: str, path: DocPath, *, key: bool = False) -> Span:
-        """Return the place of a value, or of its key, or of the nearest that exists above it."""
+        """Return the place of a value, or of its key; without it, of the nearest key above it."""
         if not self.starts:
             return 0, 0
-        at, place = 0, self._span(0)
+        name, at = -1, 0
         for part in path:
             found = self._child(text, at, part)
             if found is None:
+                key = True
                 break
             name, at = found
-            place = self._span(at)
-            # An empty value has no place of its own.
-            if name >= 0 and (key or place[0] == place[1]):
-                place = self._span(name)
-        return place
+        place = self._span(at)
+        # An empty value has no place of its own.
+        return self._span(name) if name >= 0 and (key or place[0] == place[1]) else place
 
     def _span(self, at: int) -> Span:
         return self.starts[at], self.ends[at]

@@ -29,7 +29,7 @@ _NEAREST = {"naftiko": "naftiko-1.0.0-alpha2"}
 _PUBLISHED = {"naftiko": "published"}
 _MOST_FINDINGS = 200
 _LARGE = 1_000_000
-_BEGINNING = 100_000
+_BEGINNING = 30_000
 
 
 def document(name: str) -> dict[str, Any]:
@@ -115,18 +115,23 @@ class _Violation:
     @property
     def kind(self) -> tuple[object, ...]:
         """What equal mistakes have in common."""
-        value = wording.shown(self.error.instance) if self.unknown is None else self.unknown
-        return (*self.error.schema_path, value)
+        keyword = self.error.kind.name
+        if self.unknown is not None or keyword == "propertyNames":
+            about: object = self.path[-1]
+        elif keyword == "required":
+            about = self.error.kind.as_dict()["property"]
+        else:
+            about = wording.shown(self.error.instance)
+        return (*self.error.schema_path, about)
 
     @property
     def at_key(self) -> bool:
         """Whether the key shows the mistake better than the value does."""
-        if self.unknown is not None or self.error.instance is None:
+        keyword = self.error.kind.name
+        if self.unknown is not None or self.error.instance is None or keyword == "propertyNames":
             return True
         # What is missing in a mapping is best shown at the mapping's name.
-        return self.error.kind.name in ("required", "not") and isinstance(
-            (self.path or (0,))[-1], str
-        )
+        return keyword in ("required", "not") and isinstance((self.path or (0,))[-1], str)
 
     def words(self) -> tuple[str, str]:
         """Say what is wrong, and what to do."""
@@ -135,14 +140,19 @@ class _Violation:
             last = self.path[-1] if self.path else 0
             what = f"'{short(last)}'" if isinstance(last, str) else "an entry"
             return wording.violation(self.error, around, title, what)
-        if version := self.compiled.version_with(self.unknown, self.error.schema_path):
+        place = self.error.schema_path
+        if version := self.compiled.version_with(self.unknown, place):
             return wording.other_version(self.unknown, version)
-        return wording.unknown_key(self.unknown, around.get("properties", {}))
+        # What published files write beside the language is read, but nothing to recommend.
+        known = self.compiled.elsewhere(self.compiled.nearest, place)
+        return wording.unknown_key(self.unknown, known or around.get("properties", {}))
 
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
     name: str
+    nearest: str
+    """The strict schema that is nearest to this one."""
     schema: dict[str, Any]
     validator: "Draft202012Validator"
 
@@ -159,21 +169,29 @@ class _Compiled:
 
     def _read(self, error: "ValidationError") -> Iterator[_Violation]:
         path: DocPath = tuple(error.instance_path)
-        if error.kind.name != "additionalProperties":
+        facts = error.kind.as_dict()
+        if error.kind.name == "additionalProperties":
+            for key in facts["unexpected"]:
+                yield _Violation((*path, key), error, self, key)
+        elif error.kind.name == "propertyNames":
+            yield _Violation((*path, str(facts["error"].instance)), error, self)
+        else:
             yield _Violation(path, error, self)
-            return
-        for key in error.kind.as_dict()["unexpected"]:
-            yield _Violation((*path, key), error, self, key)
 
-    def version_with(self, key: str, schema_path: Iterable[str | int]) -> str | None:
+    def elsewhere(self, name: str, schema_path: Iterable[str | int]) -> Mapping[str, Any]:
+        """Return the properties that another schema has at a place of this one."""
+        try:
+            around, _ = _compiled(name).around(schema_path)
+        except (LookupError, TypeError):  # it has no such place
+            return {}
+        properties: Mapping[str, Any] = around.get("properties", {})
+        return properties
+
+    def version_with(self, key: str, schema_path: list[str | int]) -> str | None:
         """Return another version of the language that knows a key at this place."""
         language, _, own = self.name.partition("-")
         for version in VERSIONS.get(language, ()) if own else ():
-            try:
-                around, _ = _compiled(f"{language}-{version}").around(schema_path)
-            except (LookupError, TypeError):  # that version has no such place
-                continue
-            if key in around.get("properties", {}):
+            if key in self.elsewhere(f"{language}-{version}", schema_path):
                 return version
         return None
 
@@ -194,7 +212,8 @@ def _compiled(name: str) -> _Compiled:
     from jsonschema_rs import Draft202012Validator  # noqa: PLC0415 - --help needs none of it
 
     schema = document(name)
-    return _Compiled(name, schema, Draft202012Validator(schema, mask="it", offline=True))
+    nearest = next((_NEAREST[each] for each in VERSIONS if name == _PUBLISHED[each]), name)
+    return _Compiled(name, nearest, schema, Draft202012Validator(schema, mask="it", offline=True))
 
 
 def _beginning(value: Any, room: list[int]) -> Any:  # noqa: ANN401 - any JSON

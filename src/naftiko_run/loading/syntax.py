@@ -164,12 +164,13 @@ def _no_item(place: _Place) -> Fault:
 
 
 def _open_flow(place: _Place) -> Fault:
-    line, column = place.lines.position(place.began)
+    line = place.lines.position(place.index)[0]
     opening = place.lines.text[place.began : place.began + 1]
     closing = "]" if opening == "[" else "}"
     return place.fault(
-        f"a ',' or '{closing}' is missing: '{opening}' was opened in line {line}, column {column}",
+        f"'{opening}' is opened here, but in line {line} there is neither ',' nor '{closing}'",
         f"close it with '{closing}', or quote the value if it is meant as text",
+        start=place.began,
     )
 
 
@@ -188,6 +189,16 @@ def _escape(place: _Place) -> Fault:
         f"write '\\{escape}', or use single quotes",
         start=start,
         width=2,
+    )
+
+
+def _half_character(place: _Place) -> Fault:
+    text = place.lines.text
+    return place.fault(
+        "an escape that is no character, or one half of a character",
+        "write the character itself, or \\U and its eight digits",
+        start=max(text.rfind("\\", 0, place.index), 0),
+        width=6,
     )
 
 
@@ -268,7 +279,8 @@ _SENTENCES: tuple[tuple[re.Pattern[str], Callable[[_Place], Fault]], ...] = tupl
     for pattern, sentence in (
         (r"mapping values are not allowed", _second_colon),
         (r"could not find expected ':'", _no_colon),
-        (r"unknown escape|expected escape sequence", _escape),
+        (r"unknown escape", _escape),
+        (r"Unicode character escape|escape sequence of", _half_character),
         (r"unexpected end of stream", _open_quote),
         (r"cannot start any token", _reserved),
         (r"expected alphabetic or numeric character, but found ':'|directive", _directive),

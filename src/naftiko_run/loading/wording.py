@@ -59,7 +59,7 @@ def violation(error: "ValidationError", around: Facts, title: str, what: str) ->
         return f"{title} needs '{facts['property']}'", f"add '{facts['property']}'"
     if keyword == "propertyNames":
         inner: ValidationError = facts["error"]
-        return violation(inner, around["propertyNames"], title, "a key")
+        return violation(inner, around, title, "a key")
     if keyword not in _WANTED:
         return f"{what} does not fit the language", "compare it with the documentation"
     wanted, fix = _WANTED[keyword](error.instance, facts, around)
