@@ -73,6 +73,12 @@ OPTIONS: tuple[Option, ...] = (
         help="a further folder for imports",
     ),
     Option(
+        flag="--workers",
+        environment="NAFTIKO_WORKERS",
+        metavar="N",
+        help="serve with several processes on the same ports (default 1)",
+    ),
+    Option(
         flag="--watch",
         environment="NAFTIKO_WATCH",
         switch=True,
@@ -127,6 +133,7 @@ class Settings:
     import_path: tuple[Path, ...] = ()
     strict: bool = False
     watch: bool = False
+    workers: int = 1
     strict_paths: bool = False
     allow_host: tuple[str, ...] = ()
     timeout: float = DEFAULT_TIMEOUT

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -175,6 +176,7 @@ def _settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Sett
         import_path=tuple(Path(p) for p in many("--import-path")),
         strict=switch("--strict"),
         watch=switch("--watch"),
+        workers=_workers(one("--workers")),
         strict_paths=switch("--strict-paths"),
         allow_host=tuple(many("--allow-host")),
         timeout=_seconds(one("--timeout")),
@@ -216,6 +218,16 @@ def _seconds(text: str) -> float:
     if not 0 < seconds <= 86_400:
         raise UsageError(f"--timeout: {text!r} is not a number of seconds above 0")
     return seconds
+
+
+def _workers(text: str) -> int:
+    if not text:
+        return 1
+    if not text.isdecimal() or not 1 <= int(text) <= 256:
+        raise UsageError(f"--workers: {text!r} is not a number from 1 to 256")
+    if int(text) > 1 and not hasattr(socket, "send_fds"):
+        raise UsageError("--workers: this platform cannot share a port between processes")
+    return int(text)
 
 
 def _one_of(flag: str, value: str, allowed: Sequence[str]) -> str:

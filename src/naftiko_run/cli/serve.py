@@ -1,7 +1,9 @@
-"""``naftiko-run serve``: every listener in one process, until SIGINT or SIGTERM."""
+"""``naftiko-run serve``: every listener, in one process or several, until SIGINT or SIGTERM."""
 
 import asyncio
 import gc
+import signal
+import sys
 from collections.abc import Sequence
 
 from naftiko_run.cli.logs import configure
@@ -12,7 +14,13 @@ from naftiko_run.server.deployment import Deployment
 from naftiko_run.server.http import PortError, run, until_stopped
 from naftiko_run.server.prepare import load_all, with_files
 from naftiko_run.server.runtime import Runtime, running
+from naftiko_run.server.supervised import (
+    SupervisedDeployment,
+    read_content,
+    serve_as_worker,
+)
 from naftiko_run.server.watch import Watcher
+from naftiko_run.server.workers import Supervisor, channel_of_worker, command
 from naftiko_run.settings import Settings
 from naftiko_run.spec.document import Loaded
 
@@ -20,6 +28,9 @@ from naftiko_run.spec.document import Loaded
 def serve(paths: Sequence[str], settings: Settings) -> int:
     """Serve files; returns the exit status."""
     configure(settings.log_level, settings.log_format)
+    channel = channel_of_worker()
+    if channel is not None:
+        return _work(channel, settings)
     loaded, missing = load_all(paths, settings)
 
     async def main() -> int:
@@ -45,11 +56,9 @@ async def _serve(
         why = "a file is invalid (--strict)" if plan.serves_anything else "nothing can be served"
         say(why)
         return INVALID
-    deployment = Deployment(settings.allow_host)
-    await deployment.apply(plan.listeners)
-    # What was loaded stays for long: the collector need not look at it at every turn.
-    gc.collect()
-    gc.freeze()
+    deployment = _deployment(runtime)
+    await deployment.apply(plan.listeners, loaded)
+    _freeze()
     for line in deployment.summary():
         print(printable(line), flush=True)
     for origin, sandbox in runtime.sandboxes.items():
@@ -65,3 +74,35 @@ async def _serve(
     await stopped
     await deployment.stop()
     return OK
+
+
+def _deployment(runtime: Runtime) -> Deployment | SupervisedDeployment:
+    settings = runtime.settings
+    if settings.workers == 1:
+        return Deployment(settings.allow_host)
+    supervisor = Supervisor(settings.workers, command(), say)
+    return SupervisedDeployment(supervisor, runtime.sandboxes)
+
+
+def _freeze() -> None:
+    # What was loaded stays for long: the collector need not look at it at every turn.
+    gc.collect()
+    gc.freeze()
+
+
+def _work(channel: int, settings: Settings) -> int:
+    """Serve as one worker of several; the supervisor says when to stop, not the terminal."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    content = read_content(sys.stdin.buffer.read())
+
+    async def main() -> int:
+        async with running((), settings) as runtime:
+            runtime.sandboxes.update(content.sandboxes)
+            plan = runtime.prepare(content.loaded).plan
+            _freeze()
+            await serve_as_worker(channel, plan.listeners, settings.allow_host)
+        return OK
+
+    result = run(main)
+    return result if isinstance(result, int) else INVALID

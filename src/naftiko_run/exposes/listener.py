@@ -64,9 +64,9 @@ class ListenerApp:
         if len(faces) == 1:
             endpoints |= {"/mcp": faces[0], "/": faces[0]}
         # What a route claims is the route's, whatever else would answer there.
-        ours = {path for path in (*pages, *endpoints) if not rest.router.find(path.encode())}
-        self.rest, self.pages, self._ours = rest, pages, ours
-        self.endpoints = {path: face for path, face in endpoints.items() if path in ours}
+        free = {path for path in (*pages, *endpoints) if not rest.router.find(path.encode())}
+        self.rest, self.pages, self._ours = rest, pages, free
+        self.endpoints = {path: face for path, face in endpoints.items() if path in free}
         for namespace, running in gone.items():
             del self._faces[namespace]
             await running.stop()
@@ -76,11 +76,6 @@ class ListenerApp:
         for running in self._faces.values():
             await running.stop()
         self._faces.clear()
-
-    def endpoint(self, namespace: str) -> str:
-        """Return the shortest path of an MCP adapter's endpoint."""
-        paths = [p for p, face in self.endpoints.items() if face.namespace == namespace]
-        return "/mcp" if "/mcp" in paths else f"/{namespace}/mcp"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

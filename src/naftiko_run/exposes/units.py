@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from naftiko_run.exposes.router import shape
 from naftiko_run.findings import Finding
 from naftiko_run.types import Argument, Flow, Json
 
@@ -63,3 +64,9 @@ class Listener:
     servers: tuple[ToolServer, ...] = ()
     adapters: tuple[str, ...] = field(default=())
     title: str = ""
+
+    def endpoint(self, namespace: str) -> str:
+        """Return the shortest path of an MCP adapter's endpoint."""
+        shapes = [shape(route.path) for route in self.routes]
+        taken = any(s == "mcp" or (s.startswith("{}") and "/" not in s) for s in shapes)
+        return "/mcp" if len(self.servers) == 1 and not taken else f"/{namespace}/mcp"

@@ -97,9 +97,12 @@ class _Drain:
 
 
 class HttpServer:
-    """Serves an ASGI application on one socket, from ``start`` to ``stop``."""
+    """Serves an ASGI application, from ``start`` to ``stop``.
 
-    def __init__(self, app: ASGIApp, listening: socket.socket) -> None:
+    It accepts on a listening socket, or is given connections that were accepted elsewhere.
+    """
+
+    def __init__(self, app: ASGIApp, listening: socket.socket | None = None) -> None:
         """Prepare a server; nothing is accepted yet."""
         self._drain = _Drain(app)
         self._server = _Server(_config(self._drain))
@@ -108,12 +111,28 @@ class HttpServer:
 
     async def start(self) -> None:
         """Begin to accept connections; returns once they are."""
-        self._task = asyncio.create_task(self._server.serve(sockets=[self._listening]))
+        sockets = [] if self._listening is None else [self._listening]
+        self._task = asyncio.create_task(self._server.serve(sockets=sockets))
         while not self._server.started:
             if self._task.done():
                 await self._task
                 return
             await asyncio.sleep(0.002)
+
+    async def take(self, connection: socket.socket) -> None:
+        """Serve a connection that was accepted elsewhere."""
+        config, state = self._server.config, self._server.server_state
+
+        def protocol() -> asyncio.Protocol:
+            return config.http_protocol_class(  # type: ignore[call-arg]
+                config=config, server_state=state, app_state={}
+            )
+
+        connection.setblocking(False)  # noqa: FBT003 - the socket's own signature
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(protocol, connection)
+        except OSError:
+            connection.close()
 
     def refuse(self) -> None:
         """Accept no further connection; answers from now on close theirs."""

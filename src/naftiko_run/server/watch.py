@@ -7,10 +7,11 @@ invalid one is reported and the running one stays. Imported files are watched to
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Protocol
 
+from naftiko_run.exposes.units import Listener
 from naftiko_run.findings import Finding, Severity
 from naftiko_run.loading.load import SUFFIXES, expand
-from naftiko_run.server.deployment import Deployment
 from naftiko_run.server.http import PortError
 from naftiko_run.server.prepare import Prepared, load_one
 from naftiko_run.server.runtime import Runtime
@@ -21,6 +22,16 @@ _SETTLE_MILLISECONDS = 300
 _STEP_MILLISECONDS = 60
 
 
+class Applies(Protocol):
+    """A deployment, in one process or several."""
+
+    async def apply(self, listeners: Sequence[Listener], loaded: Sequence[Loaded]) -> None:
+        """Serve these listeners, made of these files."""
+
+    def summary(self) -> list[str]:
+        """Say, one line per listener, what is served and where."""
+
+
 class Watcher:
     """Keeps a deployment in step with its files."""
 
@@ -28,7 +39,7 @@ class Watcher:
         self,
         names: Sequence[str],
         runtime: Runtime,
-        deployment: Deployment,
+        deployment: Applies,
         loaded: Sequence[Loaded],
         *,
         say: Callable[[str], None],
@@ -88,8 +99,8 @@ class Watcher:
                 self._keep(file, candidates)
             prepared = await asyncio.to_thread(self._runtime.prepare, list(candidates.values()))
         try:
-            await self._deployment.apply(prepared.plan.listeners)
-        except PortError as error:
+            await self._deployment.apply(prepared.plan.listeners, prepared.loaded)
+        except (PortError, RuntimeError) as error:
             self._say(f"not served: {error}")
             return
         self._tell(candidates, touched - rejected)

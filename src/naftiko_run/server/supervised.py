@@ -1,0 +1,100 @@
+"""A deployment over several workers, and what one worker serves."""
+
+import pickle
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from naftiko_run.exposes.listener import ListenerApp
+from naftiko_run.exposes.units import Listener
+from naftiko_run.plan.apis import Sandbox
+from naftiko_run.server.deployment import key_of, line_of, open_sockets
+from naftiko_run.server.http import HttpServer
+from naftiko_run.server.workers import Supervisor, serve_channel
+from naftiko_run.spec.document import Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a worker serves: documents as the supervisor read them, and the sandboxes it runs."""
+
+    loaded: Sequence[Loaded]
+    sandboxes: Mapping[str, Sandbox]
+
+    def dumps(self) -> bytes:
+        """Write it for a worker's standard input."""
+        return pickle.dumps(self, pickle.HIGHEST_PROTOCOL)
+
+
+def read_content(data: bytes) -> Content:
+    """Read what the supervisor, and nobody else, wrote."""
+    content = pickle.loads(data)  # noqa: S301 - from the parent process, over its own pipe
+    if not isinstance(content, Content):
+        raise TypeError("not the content of a worker")
+    return content
+
+
+class SupervisedDeployment:
+    """Serves plans with several workers; the same face as a deployment in one process."""
+
+    def __init__(self, supervisor: Supervisor, sandboxes: Mapping[str, Sandbox]) -> None:
+        """Begin with nothing; ``sandboxes`` are those of this process, which workers call."""
+        self._supervisor = supervisor
+        self._sandboxes = sandboxes
+        self._sockets: dict[str, socket.socket] = {}
+        self._lines: list[str] = []
+
+    async def apply(self, listeners: Sequence[Listener], loaded: Sequence[Loaded] = ()) -> None:
+        """Serve these listeners, made of these files.
+
+        Raises:
+            PortError: a new listener cannot start.
+            RuntimeError: a worker cannot.
+        """
+        wanted = {key_of(listener): listener for listener in listeners}
+        opened = open_sockets({k: v for k, v in wanted.items() if k not in self._sockets})
+        sockets = {key: opened.get(key) or self._sockets[key] for key in wanted}
+        self._supervisor.content = Content(tuple(loaded), dict(self._sandboxes)).dumps()
+        try:
+            if self._sockets:
+                await self._supervisor.replace(sockets)
+            else:
+                await self._supervisor.start(sockets)
+        except RuntimeError:
+            for listening in opened.values():
+                listening.close()
+            raise
+        self._sockets = sockets
+        self._lines = [
+            line_of(listener, sockets[key].getsockname()[1]) for key, listener in wanted.items()
+        ]
+
+    async def stop(self) -> None:
+        """Let every worker finish and end."""
+        await self._supervisor.stop()
+
+    def summary(self) -> list[str]:
+        """Say, one line per listener, what is served and where."""
+        return list(self._lines)
+
+
+async def serve_as_worker(
+    descriptor: int, listeners: Sequence[Listener], allowed_hosts: Sequence[str]
+) -> None:
+    """Serve listeners with the connections of the supervisor until it says to stop."""
+    apps: list[ListenerApp] = []
+    servers: dict[str, HttpServer] = {}
+    for listener in listeners:
+        app = ListenerApp(listener.address, allowed_hosts=allowed_hosts)
+        await app.update(listener)
+        server = HttpServer(app)
+        await server.start()
+        apps.append(app)
+        servers[key_of(listener)] = server
+    await serve_channel(descriptor, servers)
+    for server in servers.values():
+        server.refuse()
+    for server in servers.values():
+        await server.stop()
+    for app in apps:
+        await app.stop()
