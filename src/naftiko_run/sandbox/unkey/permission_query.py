@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from naftiko_run.sandbox.unkey.errors import ApiError, bad_request
@@ -31,6 +32,7 @@ class _Token:
     at: int
 
 
+@lru_cache(maxsize=256)
 def compile_query(query: str) -> Check:
     """Turn a query into a check.
 
