@@ -192,7 +192,7 @@ def _sarif(findings: Sequence[Finding], files: Sequence[str]) -> str:
     run: dict[str, Json] = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "artifacts": [{"location": {"uri": _uri(file)}} for file in files],
+        "artifacts": [{"location": {"uri": _uri(file)}} for file in dict.fromkeys(files)],
         "results": [_result(finding, numbers) for finding in findings],
     }
     return _dump(
