@@ -1,19 +1,43 @@
 """``naftiko-run validate``: every finding of all files in one run."""
 
+import gc
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from naftiko_run.cli.status import INVALID, OK
+from naftiko_run.findings import Severity
 from naftiko_run.loading import report
-from naftiko_run.server.prepare import NoClient, load_all, prepare, silent_sandboxes, with_files
+from naftiko_run.server.prepare import find_all
 from naftiko_run.settings import Settings
+
+_LONG_SECONDS = 1.0
 
 
 def validate(paths: Sequence[str], settings: Settings, form: str) -> int:
     """Report what is wrong with files; returns the exit status."""
-    loaded, missing = load_all(paths, settings)
-    sandboxes = silent_sandboxes(loaded) if settings.sandbox else None
-    prepared = with_files(prepare(loaded, settings, NoClient(), sandboxes=sandboxes), missing)
-    files = [each.file for each in loaded]
-    sys.stdout.write(report.render(prepared.findings, files, form))
-    return INVALID if prepared.has_errors else OK
+    # Files come and go one by one: the collector need not look for old objects after each.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    findings, files = find_all(paths, settings, _progress())
+    sys.stdout.write(report.render(findings, files, form))
+    return INVALID if any(f.severity is Severity.ERROR for f in findings) else OK
+
+
+def _progress() -> Callable[[int, int], None]:
+    """Show on a terminal how far a long run is; silent anywhere else."""
+    began = time.monotonic()
+    shown = [0.0]
+
+    def progress(done: int, total: int) -> None:
+        now = time.monotonic()
+        if not sys.stderr.isatty() or now - began < _LONG_SECONDS:
+            return
+        if done == total:
+            sys.stderr.write("\r\x1b[K")
+        elif now - shown[0] > 0.1:
+            shown[0] = now
+            sys.stderr.write(f"\r{done} of {total} files\x1b[K")
+            sys.stderr.flush()
+
+    return progress

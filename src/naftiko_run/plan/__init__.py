@@ -1,5 +1,5 @@
 """The composition root: documents become operations, flows and listeners. Knows every room."""
 
-from naftiko_run.plan.plan import Options, Plan, compile_plan
+from naftiko_run.plan.plan import Options, Plan, Planner, compile_plan
 
-__all__ = ["Options", "Plan", "compile_plan"]
+__all__ = ["Options", "Plan", "Planner", "compile_plan"]

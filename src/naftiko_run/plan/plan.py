@@ -66,51 +66,73 @@ class _Site:
     titles: list[str] = field(default_factory=list)
 
 
+class Planner:
+    """Compiles documents one after the other; they share listeners and adapters' names."""
+
+    def __init__(self, options: Options, client: Client) -> None:
+        """Begin with an empty plan; every operation will use this client."""
+        self.options = options
+        self.client = client
+        self.plan = Plan()
+        self.sites: dict[tuple[str, int, str], _Site] = {}
+        self.namespaces: dict[str, int] = {}
+
+    def add(self, loaded: Loaded) -> None:
+        """Compile a document; what cannot be served of it is left out with its finding."""
+        if loaded.document is None:
+            self.plan.findings.extend(loaded.findings)
+        else:
+            _Compiler(self, loaded, loaded.document).run()
+
+    def forget(self) -> list[Finding]:
+        """Drop what was compiled, but not which names are taken; give the findings."""
+        findings = self.plan.findings
+        self.plan = Plan()
+        self.sites.clear()
+        return findings
+
+    def finish(self) -> Plan:
+        """Give the plan with its listeners."""
+        self.plan.listeners = [
+            Listener(
+                address=site.address,
+                port=site.port,
+                routes=tuple(site.routes),
+                servers=tuple(site.servers),
+                adapters=tuple(site.adapters),
+                title=" and ".join(dict.fromkeys(site.titles)),
+            )
+            for site in self.sites.values()
+        ]
+        self.plan.findings = in_order(self.plan.findings)
+        return self.plan
+
+
 def compile_plan(loaded: Sequence[Loaded], options: Options, client: Client) -> Plan:
     """Compile documents that were loaded; what cannot be served is left out with its finding."""
-    plan = Plan()
-    sites: dict[tuple[str, int, str], _Site] = {}
-    namespaces: dict[str, int] = {}
+    planner = Planner(options, client)
     for each in loaded:
-        if each.document is not None:
-            _Compiler(each, each.document, options, client, plan, sites, namespaces).run()
-    plan.listeners = [
-        Listener(
-            address=site.address,
-            port=site.port,
-            routes=tuple(site.routes),
-            servers=tuple(site.servers),
-            adapters=tuple(site.adapters),
-            title=" and ".join(dict.fromkeys(site.titles)),
-        )
-        for site in sites.values()
-    ]
-    plan.findings = in_order(plan.findings)
-    return plan
+        planner.add(each)
+    return planner.finish()
 
 
 class _Compiler:
     """Compiles one document into the plan."""
 
-    def __init__(
-        self,
-        loaded: Loaded,
-        document: Document,
-        options: Options,
-        client: Client,
-        plan: Plan,
-        sites: dict[tuple[str, int, str], _Site],
-        namespaces: dict[str, int],
-    ) -> None:
+    def __init__(self, planner: Planner, loaded: Loaded, document: Document) -> None:
         self.loaded = loaded
         self.document = document
-        self.options = options
-        self.plan = plan
-        self.sites = sites
-        self.namespaces = namespaces
-        self.report: Callable[[Finding], None] = plan.findings.append
+        self.options = planner.options
+        self.plan = planner.plan
+        self.sites = planner.sites
+        self.namespaces = planner.namespaces
+        self.report: Callable[[Finding], None] = self.plan.findings.append
         self.apis = Apis(
-            loaded, options.upstreams, client, self.report, strict_paths=options.strict_paths
+            loaded,
+            self.options.upstreams,
+            planner.client,
+            self.report,
+            strict_paths=self.options.strict_paths,
         )
 
     def run(self) -> None:

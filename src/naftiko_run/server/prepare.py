@@ -2,14 +2,14 @@
 
 import importlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from naftiko_run.findings import Finding, Severity, as_strict, in_order
 from naftiko_run.loading import load as loading
 from naftiko_run.loading.schema import check
-from naftiko_run.plan import Options, Plan, compile_plan
+from naftiko_run.plan import Options, Plan, Planner, compile_plan
 from naftiko_run.plan.apis import Sandbox, Upstreams
 from naftiko_run.settings import Settings
 from naftiko_run.spec.document import Loaded
@@ -68,19 +68,40 @@ def prepare(
     sandboxes: Mapping[str, Sandbox] | None = None,
 ) -> Prepared:
     """Compile what was loaded; under ``--strict`` warnings are errors."""
-    options = Options(
+    plan = compile_plan(loaded, _options(settings, sandboxes or {}), client)
+    findings = as_strict(plan.findings) if settings.strict else plan.findings
+    return Prepared(plan, findings, list(loaded))
+
+
+def _options(settings: Settings, sandboxes: Mapping[str, Sandbox]) -> Options:
+    return Options(
         host=settings.host,
         ports=settings.ports,
-        upstreams=Upstreams(settings.upstreams, settings.origin, sandboxes or {}),
+        upstreams=Upstreams(settings.upstreams, settings.origin, sandboxes),
         strict_paths=settings.strict_paths,
     )
-    plan = compile_plan(loaded, options, client)
-    findings = [*plan.findings]
-    for each in loaded:
-        if each.document is None:
-            findings.extend(each.findings)
+
+
+def find_all(
+    paths: Sequence[str], settings: Settings, progress: Callable[[int, int], None]
+) -> tuple[list[Finding], list[str]]:
+    """Find what is wrong with files, keeping no more than one of them at a time.
+
+    ``progress`` hears how many of how many are done. Gives the findings and the files' names.
+    """
+    found, findings = loading.expand(paths)
+    planner = Planner(_options(settings, {}), NoClient())
+    for count, path in enumerate(found):
+        progress(count, len(found))
+        loaded = load_one(path, settings)
+        if settings.sandbox:
+            options = _options(settings, silent_sandboxes([loaded]))
+            planner.options = options
+        planner.add(loaded)
+        findings.extend(planner.forget())
+    progress(len(found), len(found))
     findings = in_order(findings)
-    return Prepared(plan, as_strict(findings) if settings.strict else findings, list(loaded))
+    return as_strict(findings) if settings.strict else findings, [str(path) for path in found]
 
 
 def sandbox_modules(loaded: Sequence[Loaded]) -> dict[str, str]:
