@@ -15,11 +15,10 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
-from urllib.parse import urlsplit
 
-from naftiko_run.consumes.engines import faults
+from naftiko_run.consumes.engines import faults, urls
 from naftiko_run.consumes.engines.settings import ClientLimits, EngineError, EngineSettings
-from naftiko_run.consumes.proxies import Proxies, trusted_roots
+from naftiko_run.consumes.proxies import SCHEMES, Proxies, trusted_roots
 from naftiko_run.errors import NaftikoError, UnsupportedError
 from naftiko_run.types import Client, Reply, Request
 
@@ -61,10 +60,12 @@ class _Routed:
     async def send(self, request: Request) -> Reply:
         """Send one request and read the whole reply."""
         try:
-            parts = urlsplit(request.url)
-            proxy = self._proxies.find(parts.scheme.lower(), parts.hostname or "")
+            parts = urls.split(request.url)
         except ValueError as error:
             raise faults.unsendable(request.url) from error
+        proxy = self._proxies.find(parts.scheme, parts.host)
+        if proxy is not None and not proxy.startswith(SCHEMES):
+            raise faults.unreachable(request.url, "its proxy cannot be used")
         client = self._clients.get(proxy)
         if client is None:
             client = self._clients[proxy] = self._client(request.url, proxy)

@@ -9,6 +9,9 @@ from typing import Final
 
 from naftiko_run.errors import NaftikoError
 
+SCHEMES: Final = ("http://", "https://", "socks5://", "socks5h://")
+"""The kinds of proxy that every engine knows (httpx2 needs ``socksio`` for the last two)."""
+
 _CERTIFICATE: Final = re.compile(
     r"-----BEGIN (?:TRUSTED )?CERTIFICATE-----.+?-----END (?:TRUSTED )?CERTIFICATE-----", re.DOTALL
 )
@@ -51,7 +54,8 @@ class Proxies:
 
 
 def _with_scheme(proxy: str) -> str:
-    return proxy if "://" in proxy else f"http://{proxy}"
+    scheme, _, rest = proxy.rpartition("://")
+    return f"{scheme.lower() or 'http'}://{rest}"
 
 
 def _covers(entry: str, host: str) -> bool:

@@ -1,7 +1,7 @@
 """Content codings (RFC 9110 section 8.4), removed piece by piece so that no bomb goes off."""
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 _STEP: Final = 64 * 1024
@@ -71,6 +71,8 @@ _NAMES: Final = {"gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate"}
 
 def inflaters(content_encoding: str) -> list[Inflater]:
     """The decoders for a Content-Encoding field, in the order in which they are applied."""
+    if not content_encoding:
+        return []
     names = [name.strip().lower() for name in content_encoding.split(",")]
     names = [name for name in names if name not in ("", "identity")]
     if len(names) > 3 or not _NAMES.keys() >= set(names):
@@ -86,6 +88,11 @@ class Body:
         self._limit = limit
         self._pieces: list[bytes] = []
         self._size = 0
+
+    def announce(self, content_length: str | None) -> None:
+        """Refuse at once what is over the limit by its own account."""
+        if not self._inflaters and content_length and content_length.isdecimal():
+            self._check(int(content_length))
 
     def add(self, data: bytes) -> None:
         """Take bytes from the wire."""
@@ -104,18 +111,9 @@ class Body:
                 self._pass(piece, at + 1)
             return
         self._size += len(data)
-        if self._size > self._limit:
-            raise TooLargeError
+        self._check(self._size)
         self._pieces.append(data)
 
-
-def decode(content_encoding: str, data: bytes, limit: int) -> bytes:
-    """Remove the content codings of a whole body."""
-    body = Body(content_encoding, limit)
-    for part in _steps(data):
-        body.add(part)
-    return body.finish()
-
-
-def _steps(data: bytes) -> Iterable[bytes]:
-    return (data[at : at + _STEP] for at in range(0, len(data), _STEP))
+    def _check(self, size: int) -> None:
+        if size > self._limit:
+            raise TooLargeError

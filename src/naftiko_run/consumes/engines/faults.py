@@ -1,8 +1,7 @@
 """The sentences for what goes wrong upstream: host and port, never a query, a header or a body."""
 
-from urllib.parse import urlsplit
-
 from naftiko_run.consumes.engines.coding import BodyError, TooLargeError, TruncatedError
+from naftiko_run.consumes.engines.urls import place
 from naftiko_run.errors import (
     UnreadableReply,
     UpstreamError,
@@ -12,20 +11,10 @@ from naftiko_run.errors import (
 )
 
 
-def place(url: str) -> str:
-    """Name the host and port of a URL."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or "?"
-        port = parts.port or (443 if parts.scheme.lower() == "https" else 80)
-    except ValueError:
-        return "an address that cannot be read"
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def unreachable(url: str, why: str) -> UpstreamUnreachable:
+def unreachable(url: str, why: str, proxy: str | None = None) -> UpstreamUnreachable:
     """Nothing was sent, because no connection could be made."""
-    return UpstreamUnreachable(f"cannot connect to {place(url)}: {why}")
+    through = f" through the proxy {place(proxy)}" if proxy else ""
+    return UpstreamUnreachable(f"cannot connect to {place(url)}{through}: {why}")
 
 
 def connect_timeout(url: str, seconds: float) -> UpstreamTimeout:
@@ -81,3 +70,8 @@ def unsendable(url: str) -> UpstreamError:
     return UpstreamError(
         f"the request to {place(url)} cannot be sent: its method, URL or a header is not valid HTTP"
     )
+
+
+def given_up(url: str, why: str) -> UpstreamError:
+    """The call ended from this side."""
+    return UpstreamError(f"the call to {place(url)} was given up: {why}")

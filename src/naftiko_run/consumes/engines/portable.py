@@ -4,16 +4,17 @@ Its transport is used alone: the client around it would follow, remember and nor
 """
 
 import asyncio
+import base64
 import functools
 import socket
 import ssl
 from collections.abc import Iterator
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 import httpx2
 
-from naftiko_run.consumes.engines import coding, faults
+from naftiko_run.consumes.engines import coding, faults, urls
 from naftiko_run.consumes.engines.settings import (
     USER_AGENT,
     EngineSettings,
@@ -35,6 +36,7 @@ class PortableClient:
 
     def __init__(self, settings: EngineSettings) -> None:
         self._limits = settings.limits
+        self._proxy = settings.proxy
         self._transport = httpx2.AsyncHTTPTransport(
             verify=_trust(settings.roots),
             trust_env=False,
@@ -57,7 +59,7 @@ class PortableClient:
             async with asyncio.timeout(self._limits.timeout):
                 response = await self._transport.handle_async_request(call)
                 try:
-                    return await self._reply(url, response)
+                    return await self._reply(request, response)
                 finally:
                     await response.aclose()
         except TimeoutError:
@@ -68,31 +70,31 @@ class PortableClient:
             raise self._fault(url, error) from error
 
     def _call(self, request: Request) -> httpx2.Request:
-        scheme, _, rest = request.url.partition("#")[0].partition("://")
-        authority, slash, target = rest.partition("/")
-        if not slash:
-            authority, mark, query = rest.partition("?")
-            target = mark + query
+        parts = urls.split(request.url)
         return httpx2.Request(
-            request.method,
-            httpx2.URL(f"{scheme}://{authority}"),
-            headers=_headers(request.headers),
+            request.method.encode("ascii").decode(),
+            httpx2.URL(parts.origin),
+            headers=_headers(request.headers, parts.user),
             content=request.body,
             extensions={
                 # Exactly the caller's bytes; an httpx2.URL would resolve its dot segments.
-                "target": f"/{target}".encode("ascii"),
+                "target": parts.target.encode("ascii"),
                 "timeout": {"connect": self._limits.connect_timeout},
             },
         )
 
-    async def _reply(self, url: str, response: httpx2.Response) -> Reply:
+    async def _reply(self, request: Request, response: httpx2.Response) -> Reply:
         if response.status_code < 200:
-            raise faults.not_http(url)
+            raise faults.not_http(request.url)
         body = coding.Body(
             ",".join(response.headers.get_list("content-encoding")), self._limits.max_reply_bytes
         )
+        if request.method != "HEAD" and response.status_code != 304:
+            body.announce(response.headers.get("content-length"))
         async for chunk in response.aiter_raw():
             body.add(chunk)
+        if _leftover(response):
+            await response.extensions["network_stream"].aclose()
         headers = incoming(
             (name.decode("ascii").lower(), value.decode("latin-1"))
             for name, value in response.headers.raw
@@ -106,14 +108,14 @@ class PortableClient:
             case httpx2.TimeoutException():
                 return faults.timeout(url, self._limits.timeout)
             case httpx2.ConnectError() | httpx2.ProxyError() | httpx2.UnsupportedProtocol():
-                return faults.unreachable(url, _why(error))
+                return faults.unreachable(url, _why(error), self._proxy)
             case httpx2.LocalProtocolError():
                 return faults.unsendable(url)
             case httpx2.RemoteProtocolError():
                 text = str(error)
                 if "without sending a response" in text:
                     return faults.reset(url)
-                return faults.cut_short(url) if "incomplete" in text else faults.not_http(url)
+                return faults.cut_short(url) if "complete message" in text else faults.not_http(url)
         return faults.reset(url)
 
     async def aclose(self) -> None:
@@ -121,11 +123,28 @@ class PortableClient:
         await self._transport.aclose()
 
 
-def _headers(given: Headers) -> list[tuple[bytes, bytes]]:
+def _headers(given: Headers, user: str) -> list[tuple[bytes, bytes]]:
     headers = outgoing(given)
     names = {name.lower() for name, _ in headers}
     added = [h for h in _DEFAULTS if h[0].lower() not in names]
+    if user and "authorization" not in names:
+        name, _, password = user.partition(":")
+        token = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
+        added.append(("Authorization", f"Basic {token}"))
     return [(name.encode("ascii"), value.encode()) for name, value in (*added, *headers)]
+
+
+def _leftover(response: httpx2.Response) -> bool:
+    """Say whether bytes came after the reply: httpx2 would take them for the next one.
+
+    It offers no way to ask, so this looks inside; where the inside has changed the answer is yes,
+    and the connection is not used again.
+    """
+    try:
+        connection = response.stream._httpcore_stream._stream._connection  # type: ignore[union-attr]  # noqa: SLF001
+        return bool(connection._h11_state.trailing_data[0])  # noqa: SLF001
+    except AttributeError:
+        return True
 
 
 @functools.cache
@@ -138,7 +157,7 @@ def _trust(roots: tuple[str, ...]) -> ssl.SSLContext:
 def _proxy(settings: EngineSettings) -> httpx2.Proxy | None:
     if settings.proxy is None:
         return None
-    over_tls = urlsplit(settings.proxy).scheme == "https"
+    over_tls = settings.proxy.lower().startswith("https:")
     return httpx2.Proxy(settings.proxy, ssl_context=_trust(settings.roots) if over_tls else None)
 
 
@@ -147,6 +166,8 @@ def _why(error: BaseException) -> str:
         match cause:
             case socket.gaierror():
                 return "the name is not known"
+            case httpx2.ProxyError():
+                return "the proxy refuses to connect"
             case ConnectionRefusedError():
                 return "the connection is refused"
             case ssl.SSLCertVerificationError():

@@ -1,16 +1,21 @@
 """The default engine: pyreqwest, that is Rust's reqwest, its work done on a thread of its own.
 
-Where reqwest would change a request on its way, the portable engine carries it instead: reqwest
-reads URLs as browsers do (WHATWG), so it resolves ``%2e%2e`` and quotes ``'`` in a query.
+What is not left to it (each has its test):
 
-A cancelled call gives up at once, but pyreqwest 0.15 leaves what it sent upstream running until the
-reply or the time limit; the connection counts as in use until then.
+* A URL that it would change on the way: it reads URLs as browsers do (WHATWG), so it resolves
+  ``%2e%2e`` and quotes ``'`` in a query. The portable engine carries these requests.
+* gzip and deflate: it stops after the first member of gzip, whatever follows.
+* Cancelling: a cancelled call ends at once, but what it sent upstream goes on until the reply or
+  the time limit, and its connection counts as in use until then.
 """
 
+import atexit
 import re
+import time
 from datetime import timedelta
 from typing import Final
 
+from pyreqwest.client import Client as ReqwestClient
 from pyreqwest.client import ClientBuilder
 from pyreqwest.exceptions import (
     BuilderError,
@@ -25,7 +30,7 @@ from pyreqwest.proxy import ProxyBuilder
 from pyreqwest.request import StreamRequest
 from pyreqwest.response import Response
 
-from naftiko_run.consumes.engines import coding, faults
+from naftiko_run.consumes.engines import coding, faults, urls
 from naftiko_run.consumes.engines.portable import PortableClient
 from naftiko_run.consumes.engines.settings import (
     USER_AGENT,
@@ -37,12 +42,16 @@ from naftiko_run.consumes.engines.settings import (
 from naftiko_run.errors import UpstreamError
 from naftiko_run.types import Client, Headers, Reply, Request
 
-_CONNECTING: Final = "client error (Connect)"
-_ENDED: Final = re.compile(r"end of file before|unexpected (?:EOF|end of file)", re.IGNORECASE)
+_CODINGS: Final = "gzip, deflate, br, zstd"
 # Without a body these still say that its length is 0 (RFC 9110 section 8.6): some servers insist.
 _WITH_CONTENT: Final = frozenset({"POST", "PUT", "PATCH"})
-_REFUSED: Final = re.compile(r"refused", re.IGNORECASE)
-_TARGET: Final = re.compile(r"[^:/?#]+://[^/?#]*([^#]*)")
+_ENDED: Final = re.compile(
+    r"end of file before|unexpected (?:EOF|end of file)|did not finish", re.IGNORECASE
+)
+
+# reqwest's thread wakes the event loop while it is still inside Python; were the interpreter to end
+# in that moment, it would abort the process. A pause before the end lets the thread step out.
+atexit.register(time.sleep, 0.05)
 
 
 class RustClient:
@@ -52,7 +61,7 @@ class RustClient:
         self._settings = settings
         self._limits = settings.limits
         try:
-            self._client = _builder(settings).build()
+            self._client: ReqwestClient | None = _builder(settings).build()
         except BuilderError as error:
             causes = [cause["message"] for cause in error.details.get("causes") or ()]
             raise EngineError(causes[-1] if causes else error.message) from error
@@ -63,7 +72,7 @@ class RustClient:
         url = request.url
         try:
             parsed = Url(url)
-            if str(parsed) != url and _target(str(parsed)) != (_target(url) or "/"):
+            if str(parsed) != url and urls.split(str(parsed)).target != urls.split(url).target:
                 return await self._send_verbatim(request)
             streamed = self._streamed(request, parsed)
         except (BuilderError, ValueError) as error:
@@ -82,6 +91,8 @@ class RustClient:
             raise faults.of_body(url, error, self._limits.max_reply_bytes) from error
 
     def _streamed(self, request: Request, url: Url) -> StreamRequest:
+        if self._client is None:
+            raise faults.given_up(request.url, "the client is closed")
         call = self._client.request(request.method, url).headers(outgoing(request.headers))
         if request.body:
             call = call.body_bytes(request.body)
@@ -90,33 +101,19 @@ class RustClient:
         return call.build_streamed()
 
     async def _reply(self, request: Request, response: Response) -> Reply:
-        if response.status < 200:
+        status = response.status
+        if status < 200:
             raise faults.not_http(request.url)
-        headers = _headers(response)
-        body = await self._body(request, response)
-        encoding = response.get_header("content-encoding")
-        if encoding and body:
-            # What reqwest does not decode: several codings, x-gzip, capital letters.
-            body = coding.decode(encoding, body, self._limits.max_reply_bytes)
-        return Reply(response.status, headers, body)
-
-    async def _body(self, request: Request, response: Response) -> bytes:
-        limit = self._limits.max_reply_bytes
-        length = response.get_header("content-length")
-        # reqwest removes this header from a body that it decodes: it is the true size. Replies to
-        # HEAD and 304 announce a body that does not follow.
-        if length is not None and int(length) > limit:
-            if request.method != "HEAD" and response.status != 304:
-                raise coding.TooLargeError
+        # br and zstd are gone already, and Content-Encoding and Content-Length with them.
+        body = coding.Body(
+            ",".join(response.get_header_all("content-encoding")), self._limits.max_reply_bytes
+        )
+        if request.method != "HEAD" and status != 304:
+            body.announce(response.get_header("content-length"))
         reader = response.body_reader
-        chunks = []
-        size = 0
         while (chunk := await reader.read_chunk()) is not None:
-            size += len(chunk)
-            if size > limit:
-                raise coding.TooLargeError
-            chunks.append(chunk)
-        return b"".join(chunks)
+            body.add(chunk.to_bytes())
+        return Reply(status, _headers(response), body.finish())
 
     async def _send_verbatim(self, request: Request) -> Reply:
         if self._verbatim is None:
@@ -125,16 +122,18 @@ class RustClient:
 
     def _fault(self, url: str, error: PyreqwestError) -> UpstreamError:
         if isinstance(error, ClientClosedError) or not isinstance(error, DetailedPyreqwestError):
-            return UpstreamError(f"the call to {faults.place(url)} was given up: {error.message}")
+            return faults.given_up(url, error.message)
+        if isinstance(error, BuilderError):
+            return faults.unsendable(url)
         causes = [cause["message"] for cause in error.details.get("causes") or ()]
-        connecting = _CONNECTING in causes
+        connecting = "client error (Connect)" in causes
         if isinstance(error, RequestTimeoutError):
             if connecting:
                 return faults.connect_timeout(url, self._limits.connect_timeout)
             return faults.timeout(url, self._limits.timeout)
         last = causes[-1] if causes else ""
         if connecting:
-            return faults.unreachable(url, _why(causes))
+            return faults.unreachable(url, _why(causes), self._settings.proxy)
         if _ENDED.search(last):
             return faults.cut_short(url)
         if isinstance(error, DecodeError):
@@ -145,7 +144,10 @@ class RustClient:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._client.close()
+        client, self._client = self._client, None
+        if client is not None:
+            # Idle connections are closed when the last reference to them goes.
+            await client.close()
         if self._verbatim is not None:
             await self._verbatim.aclose()
 
@@ -158,6 +160,9 @@ def _builder(settings: EngineSettings) -> ClientBuilder:
         .follow_redirects(enable=False)
         .referer(enable=False)
         .user_agent(USER_AGENT)
+        .default_headers({"accept-encoding": _CODINGS})
+        .gzip(enable=False)
+        .deflate(enable=False)
         .timeout(timedelta(seconds=limits.timeout))
         .connect_timeout(timedelta(seconds=limits.connect_timeout))
         .max_connections(limits.connections)
@@ -168,11 +173,6 @@ def _builder(settings: EngineSettings) -> ClientBuilder:
     for root in settings.roots:
         builder = builder.add_root_certificate_pem(root.encode())
     return builder.proxy(ProxyBuilder.all(settings.proxy)) if settings.proxy else builder
-
-
-def _target(url: str) -> str | None:
-    match = _TARGET.match(url)
-    return match[1] if match else None
 
 
 def _headers(response: Response) -> Headers:
@@ -191,11 +191,11 @@ def _values(response: Response, name: str) -> list[tuple[str, str]]:
 
 
 def _why(causes: list[str]) -> str:
-    text = " ".join(causes)
+    last = causes[-1]
     if "dns error" in causes:
         return "the name is not known"
-    if _REFUSED.search(text):
+    if any(cause.startswith("tunnel error") for cause in causes):
+        return "the proxy refuses to connect"
+    if "refused" in last:
         return "the connection is refused"
-    if "certificate" in text or "tls" in text.lower():
-        return f"no trusted TLS connection ({causes[-1]})"
-    return causes[-1]
+    return last if "tcp connect error" in causes else f"no trusted TLS connection ({last})"

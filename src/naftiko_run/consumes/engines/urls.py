@@ -1,0 +1,54 @@
+"""URLs, taken apart without changing a byte of what is sent."""
+
+import re
+from typing import Final, NamedTuple
+
+# The target is printable ASCII (RFC 9112 section 3.2); a backslash is refused because some
+# servers take it for a slash, so that two readers would see two different paths.
+_URL: Final = re.compile(
+    r"(?i:(https?))://"
+    r"(?:([^\s/?#@\\]*)@)?"
+    r"(\[[0-9a-fA-F:.]+\]|[^\s/?#@:\\\[\]<>^`{|}%\"]+)"
+    r"(?::([0-9]{1,5}))?"
+    r"([/?][!\"$-\[\]-~]*)?"
+    r"(?:#.*)?"
+)
+
+
+class Parts(NamedTuple):
+    """A URL's parts as they are written; ``target`` is what the request line says."""
+
+    scheme: str
+    user: str
+    host: str
+    port: int
+    target: str
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port, without the user's name and password."""
+        return f"{self.scheme}://{self.host}:{self.port}"
+
+
+def split(url: str) -> Parts:
+    """Take an absolute http or https URL apart; raises :class:`ValueError` for any other."""
+    match = _URL.fullmatch(url)
+    if match is None:
+        raise ValueError("not an http or https URL")
+    scheme = match[1].lower()
+    port = int(match[4] or (443 if scheme == "https" else 80))
+    if port > 65535:
+        raise ValueError("no such port")
+    target = match[5] or "/"
+    return Parts(
+        scheme, match[2] or "", match[3], port, target if target[0] == "/" else f"/{target}"
+    )
+
+
+def place(url: str) -> str:
+    """Name the host and port of a URL, for people."""
+    try:
+        parts = split(url)
+    except ValueError:
+        return "an address that cannot be read"
+    return f"{parts.host}:{parts.port}"
