@@ -164,7 +164,9 @@ class RestFace:
             conflict: tuple[str, ...] = ()
             if len(adapters) > 1:
                 conflict = tuple(f"/{r.adapter}{r.path}" for r in routes)
-            endpoints = tuple(self._endpoint(route) for route in routes)
+            # A route that asks for a constant query comes before one that does not.
+            ordered = sorted(routes, key=lambda route: -len(route.query))
+            endpoints = tuple(self._endpoint(route) for route in ordered)
             selective = any(route.query for route in routes)
             self.router.add(path, method, Claim(endpoints, conflict, selective))
 

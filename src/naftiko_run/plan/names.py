@@ -27,9 +27,16 @@ def properties(arguments: Sequence[Argument]) -> dict[str, str]:
     """
     published: dict[str, str] = {}
     for argument in arguments:
-        name = _NOT_PORTABLE.sub("_", argument.name)[:MAX_NAME] or "_"
+        name = _portable(argument.name)
         published[_unique(name, set(published), "_")] = argument.key
     return published
+
+
+def _portable(name: str) -> str:
+    plain = _NOT_PORTABLE.sub("_", name)
+    if plain != name and not name.endswith("_"):
+        plain = plain.rstrip("_")  # page[size] reads better as page_size than as page_size_
+    return plain[:MAX_NAME] or "_"
 
 
 def _unique(name: str, taken: set[str], mark: str) -> str:
