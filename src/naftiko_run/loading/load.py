@@ -1,7 +1,7 @@
 """From the names of files to documents that are ready to compile."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from naftiko_run.errors import DocumentError
@@ -36,7 +36,7 @@ def load(path: Path, settings: Settings, *, schema: Callable[..., list[Finding]]
         return Loaded(file=file, findings=list(error.findings))
     document, findings = read_document(source, source.data)
     if source.cut is not None:
-        findings = _of_a_cut_copy(source, document, findings)
+        document, findings = _of_a_cut_copy(source, document, findings)
     if document is None:
         return Loaded(file=file, findings=findings, files=(source.path,))
     findings.extend(schema(source, strict=settings.strict))
@@ -63,11 +63,25 @@ def load(path: Path, settings: Settings, *, schema: Callable[..., list[Finding]]
 
 def _of_a_cut_copy(
     source: Source, document: Document | None, findings: list[Finding]
-) -> list[Finding]:
-    """Say of a shortened copy that it is one; what the cut itself broke is not told again."""
+) -> tuple[Document | None, list[Finding]]:
+    """Say of a shortened copy that it is one; what the cut itself broke is not told again.
+
+    The last unit is left out where the cut took its call away, or a part of it.
+    """
     if document is None:
-        return [source.cut_finding(Severity.ERROR)]
-    return [source.cut_finding(Severity.WARNING), *findings]
+        return None, [source.cut_finding(Severity.ERROR)]
+    told = [source.cut_finding(Severity.WARNING)]
+    last = document.adapters[-1] if document.adapters else None
+    if last is None or not last.units:
+        return document, [*told, *findings]
+    unit = last.units[-1]
+    path = unit.where.path
+    findings = [f for f in findings if f.path[: len(path)] != path]
+    known = {f"{api.namespace}.{each.name}" for api in document.consumes for each in api.operations}
+    if unit.call is None or (unit.call not in known and not document.imports):
+        shorter = replace(last, units=last.units[:-1])
+        document = replace(document, adapters=(*document.adapters[:-1], shorter))
+    return document, [*told, *findings]
 
 
 def expand(names: Iterable[str]) -> tuple[list[Path], list[Finding]]:
