@@ -6,15 +6,18 @@ fail. Values never reach a finding.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import yaml
 
 from naftiko_run.findings import Finding
+from naftiko_run.loading.files import content_of
 from naftiko_run.spec.document import Bind
 from naftiko_run.types import Binds
 
+MOST_BYTES = 1024 * 1024
 ReadText = Callable[[Path], str]
 """Reads a small text file; raises OSError or ValueError."""
 
@@ -25,10 +28,11 @@ def resolve(
     *,
     given: Mapping[str, str],
     environ: Mapping[str, str],
-    read_text: ReadText = lambda path: path.read_text("utf-8"),
+    read_text: ReadText = lambda path: content_of(path, MOST_BYTES).decode(),
 ) -> tuple[Binds, list[Finding]]:
     """Resolve declared variables; ``given`` are those of the command line and its files."""
     declared: dict[str, str | None] = {}
+    unset: dict[str, Finding] = {}
     findings: list[Finding] = []
     for bind in binds:
         source = environ
@@ -36,15 +40,22 @@ def resolve(
             source, problems = _file(bind, folder, read_text)
             findings.extend(problems)
         for name, key in bind.keys.items():
-            value = given.get(name, given.get(key, source.get(key)))
-            # A file that ends its last line leaves a line end that no header may carry.
-            value = None if value is None else value.rstrip("\r\n")
-            known = name in declared
-            declared[name] = value
-            declared[f"{bind.namespace}.{name}"] = value
-            if value is None and not known:
-                findings.append(_unset(bind, name, key))
-    return Binds(declared, {**environ, **given}), findings
+            value = _usable(given.get(name, given.get(key, source.get(key))))
+            for known in (name, f"{bind.namespace}.{name}"):
+                # Several binds may declare one name: the first that has a value counts.
+                if declared.get(known) is None:
+                    declared[known] = value
+            unset.setdefault(name, _unset(bind, name, key))
+    findings += [finding for name, finding in unset.items() if declared[name] is None]
+    others = {name: _usable(value) or "" for name, value in {**environ, **given}.items()}
+    return Binds(declared, others), findings
+
+
+def _usable(value: str | None) -> str | None:
+    """Take off the line end that a file leaves, and bytes of the environment that are no text."""
+    if value is None:
+        return None
+    return value.rstrip("\r\n").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _unset(bind: Bind, name: str, key: str) -> Finding:
@@ -64,12 +75,12 @@ def _file(bind: Bind, folder: Path, read_text: ReadText) -> tuple[Mapping[str, s
         message = f"variables from {scheme!r} are not supported"
         return {}, [where.warning("W-BIND-LOCATION", message, "use file:// or the environment")]
     # file:///./x and file://./x are both relative, as the language has it.
-    path = folder / location.removeprefix("file://").replace("/./", "./", 1)
+    path = folder / re.sub(r"^/(?=\.\.?/)", "", location.removeprefix("file://"))
     try:
         return parse_variables(read_text(path), path.suffix), []
     except FileNotFoundError:
         return {}, [where.warning("W-BIND-FILE", f"no file {location!r}", "create it")]
-    except (OSError, ValueError, yaml.YAMLError):
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         # The reason may quote the file's content, which is secret.
         message = f"{location!r} cannot be read as variables"
         return {}, [where.warning("W-BIND-FILE", message, "write a flat map of names to texts")]
@@ -114,7 +125,7 @@ def _env_lines(text: str) -> Iterable[tuple[str, str]]:
 
 
 def _unquoted(value: str) -> str:
-    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
-        inner = value[1:-1]
-        return inner.replace("\\n", "\n") if value[0] == '"' else inner
-    return value.partition(" #")[0].rstrip()
+    quoted = re.fullmatch(r"""(["'])(.*?)\1\s*(?:#.*)?""", value)
+    if quoted is None:
+        return value.partition(" #")[0].rstrip()
+    return quoted[2].replace("\\n", "\n") if quoted[1] == '"' else quoted[2]
