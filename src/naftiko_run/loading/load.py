@@ -1,6 +1,7 @@
 """From the names of files to documents that are ready to compile."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -102,12 +103,16 @@ def expand(names: Iterable[str]) -> tuple[list[Path], list[Finding]]:
 def _expand_one(name: str) -> Sequence[Path]:
     path = Path(name)
     if path.is_dir():
-        return sorted(p for p in path.iterdir() if p.suffix in SUFFIXES and not p.is_dir())
+        with suppress(OSError):  # a folder that may not be read has nothing for us
+            return sorted(p for p in path.iterdir() if p.suffix in SUFFIXES and not p.is_dir())
+        return []
     if path.exists() or not any(c in name for c in "*?["):
         return [path]
     anchor = Path(path.anchor) if path.is_absolute() else Path()
     pattern = str(path.relative_to(anchor)) if path.is_absolute() else name
-    return sorted(p for p in anchor.glob(pattern) if not p.is_dir())
+    with suppress(ValueError, NotImplementedError):  # '**' inside a name
+        return sorted(p for p in anchor.glob(pattern) if not p.is_dir())
+    return []
 
 
 def _nothing(name: str) -> Finding:
