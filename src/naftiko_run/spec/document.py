@@ -34,7 +34,7 @@ class SourceFile(Protocol):
 
     file: str
 
-    def finding(  # noqa: PLR0913 - the parts of a finding
+    def finding(
         self,
         code: str,
         message: str,
@@ -98,15 +98,13 @@ class Bind:
 class Import:
     """An entry that stands for the consumed APIs of another file.
 
-    ``namespace`` None means all of them; ``rooted`` that the location counts from the root of the
-    author's repository, so parents are searched too (the published ``ref`` form).
+    ``namespace`` None means all of them.
     """
 
     where: Where
     namespace: str | None
     location: str
     alias: str | None = None
-    rooted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

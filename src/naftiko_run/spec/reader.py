@@ -215,14 +215,14 @@ def _binds(holder: Node) -> tuple[Bind, ...]:
             where=node.where,
             namespace=node.text("namespace") or node.key,
             location=node.text("location"),
-            keys={str(k): str(v) for k, v in (node.data.get("keys") or {}).items()},
+            keys={k: k if v is None else str(v) for k, v in (node.data.get("keys") or {}).items()},
         )
         for node in holder.entries("binds")
         if isinstance(node.data.get("keys") or {}, dict)
     )
 
 
-# ------------------------------------------------------------------------------------ imports
+# ----------------------------------------------------------------------- what other files share
 
 
 def _is_import(node: Node) -> bool:
@@ -250,7 +250,6 @@ def _import(node: Node) -> Import | None:
         namespace=node.text("import", "namespace", "name"),
         location=location,
         alias=node.text("as"),
-        rooted=node.has("ref"),
     )
 
 
@@ -269,11 +268,11 @@ def _loose_imports(holder: Node) -> Iterator[Import]:
             where = holder.where.at(key, index)
             if isinstance(item, str):
                 holder.report(_variant(where))
-                yield Import(where=where, namespace=None, location=item, rooted=True)
+                yield Import(where=where, namespace=None, location=item)
             elif isinstance(item, dict):
                 entry = _import(Node(item, where, holder.report))
                 if entry is not None:
-                    yield replace(entry, rooted=True)
+                    yield entry
 
 
 def _consumes(root: Node, capability: Node) -> tuple[tuple[Consumes, ...], tuple[Import, ...]]:
