@@ -2,26 +2,25 @@
 
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote_plus
 from xml.sax.saxutils import escape
 
+from naftiko_run.errors import FieldProblem, InputError, UnsupportedError
 from naftiko_run.mapping.json_codec import dumps
 from naftiko_run.mapping.scope import Scope
 from naftiko_run.mapping.template import (
     Expression,
     Placeholder,
     compile_member,
-    compile_text,
     compile_value,
-    constant,
     parse,
     reference,
     text_of,
 )
-from naftiko_run.spec.document import UNSET, Body, ConsumedOperation, Parameter
-from naftiko_run.types import MISSING, Inputs, Json
+from naftiko_run.spec.document import UNSET, Body, ConsumedOperation, Parameter, Unset
+from naftiko_run.types import MISSING, Inputs, Json, Missing
 
 CONTENT = "body"
 """The input that stands for a whole request body."""
@@ -35,26 +34,28 @@ _RAW_TYPES = {
     "binary": "application/octet-stream",
     "octet-stream": "application/octet-stream",
 }
-Render = Callable[[Inputs], "tuple[bytes, str] | None"]
+Content = tuple[bytes, str]
+"""A body and its media type."""
+
+Render = Callable[[Inputs], Content | None]
+Encode = Callable[[Json], Content]
+Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledBody:
     """Makes a request's content and media type from the inputs; None sends no body.
 
-    ``passes_content`` says that the caller's whole body is an input of its own.
+    ``takes_content`` says that the input :data:`CONTENT` is the whole body, ``passes_content``
+    that this is so because the document says nothing about the body.
     """
 
     render: Render
     names: tuple[str, ...] = ()
     required: frozenset[str] = frozenset()
     passes_content: bool = False
+    takes_content: bool = False
     shown: str = ""
-
-
-def no_body() -> CompiledBody:
-    """Send no body."""
-    return CompiledBody(lambda _: None)
 
 
 def compile_body(
@@ -63,27 +64,40 @@ def compile_body(
     scope: Scope,
     *,
     overrides: frozenset[str] = frozenset(),
-    credentials: tuple[tuple[str, str], ...] = (),
+    credentials: Pairs = (),
 ) -> CompiledBody:
     """Compile an operation's body.
 
     ``parameters`` are its ``in: body`` parameters. ``overrides`` are further names of the caller
     that become top-level fields; ``credentials`` are fixed top-level fields.
     """
-    clause = operation.body
-    if clause is None or clause.data is UNSET or clause.data == {}:
+    clause, data = operation.body, template_of(operation.body)
+    if clause is None or data is UNSET:
         return _without_template(operation, parameters, scope, overrides, credentials)
-    match clause.type.lower():
-        case "json":
-            return _json(_with_fields(clause.data, parameters, scope, clause, overrides), credentials)
-        case "raw":
-            return _raw_json(clause, scope)
-        case "form" | "formurlencoded" | "application/x-www-form-urlencoded":
-            return _form(clause, scope, overrides, credentials)
-        case "multipart" | "multipartform" | "multipart/form-data":
-            return _multipart(clause, scope)
-        case _:
-            return _raw(clause, scope)
+    kind = clause.type.lower()
+    encode = _as_json if kind == "raw" else _ENCODERS.get(kind)
+    if encode and (placeholder := _only_placeholder(data)):
+        value = scope.resolve(placeholder, clause.where.at("data"))
+        return _content(value, encode, overrides, credentials)
+    if encode and isinstance(data, dict):
+        return _object_body(_members(data, clause, scope, overrides), encode, credentials)
+    if credentials:
+        return _refused()
+    if kind == "raw":
+        return _json_text(text_of(data), clause, scope)
+    if encode is None:
+        return _raw(data, clause, scope)
+    if encode is _as_multipart and isinstance(data, list):
+        return _multipart(data, clause, scope)
+    if encode is _as_form and isinstance(data, str):
+        escaped = _interpolated(data, clause, scope, lambda v: quote_plus(text_of(v)))
+        return _encoded(escaped, encode)
+    return _encoded(_value(data, clause, scope), encode)
+
+
+def template_of(clause: Body | None) -> Json | Unset:
+    """Return what a ``body`` clause says of the content, UNSET for nothing (R-BODY-2, R-BODY-3)."""
+    return UNSET if clause is None or clause.data == {} else clause.data
 
 
 def _without_template(
@@ -91,49 +105,21 @@ def _without_template(
     parameters: tuple[Parameter, ...],
     scope: Scope,
     overrides: frozenset[str],
-    credentials: tuple[tuple[str, str], ...],
+    credentials: Pairs,
 ) -> CompiledBody:
+    clause = operation.body
+    encode = (_ENCODERS.get(clause.type.lower()) if clause else None) or _as_json
     if len(parameters) == 1 and parameters[0].name == CONTENT:
-        return _content(_parameter(parameters[0], scope), overrides, credentials)
-    if parameters:
-        fields = {p.name: _parameter(p, scope) for p in parameters}
-        fields |= {name: reference(name) for name in sorted(overrides)}
-        return _json(_object(fields), credentials)
-    if operation.method in WRITES:
-        empty = operation.body is not None and operation.body.data == {}
-        return _content(
-            reference(CONTENT), overrides, credentials, passes=True, fallback={} if empty else None
-        )
-    if overrides or credentials:
-        return _json(_object({name: reference(name) for name in sorted(overrides)}), credentials)
-    return no_body()
-
-
-def _content(
-    content: Expression,
-    overrides: frozenset[str],
-    credentials: tuple[tuple[str, str], ...],
-    *,
-    passes: bool = False,
-    fallback: Json = None,
-) -> CompiledBody:
-    extra = tuple(sorted(overrides))
-    fixed = dict(credentials)
-
-    def render(inputs: Inputs) -> tuple[bytes, str] | None:
-        value = content.evaluate(inputs)
-        added: dict[str, Json] = {n: inputs[n] for n in extra if n in inputs}
-        if added or fixed:
-            value = {**(value if isinstance(value, dict) else {}), **added, **fixed}
-        if value is MISSING:
-            if fallback is None:
-                return None
-            value = fallback
-        return dumps(value), "application/json"
-
-    return CompiledBody(
-        render, (*content.names, *extra), content.required, passes_content=passes, shown="{{body}}"
-    )
+        return _content(_parameter(parameters[0], scope), encode, overrides, credentials)
+    fields = {p.name: _parameter(p, scope) for p in parameters}
+    if not parameters and (operation.method in WRITES or clause is not None):
+        empty = clause is not None and clause.data == {}
+        body = reference(CONTENT)
+        return _content(body, encode, overrides, credentials, passes=True, or_empty=empty)
+    fields |= {name: reference(name) for name in sorted(overrides)}
+    if fields or credentials:
+        return _object_body(fields, encode, credentials)
+    return CompiledBody(lambda _: None)
 
 
 def _parameter(parameter: Parameter, scope: Scope) -> Expression:
@@ -142,64 +128,160 @@ def _parameter(parameter: Parameter, scope: Scope) -> Expression:
     return compile_value(parameter.value, lambda text: scope.text(text, parameter.where))
 
 
-def _with_fields(
-    data: Json,
-    parameters: tuple[Parameter, ...],
-    scope: Scope,
-    clause: Body,
+def _only_placeholder(data: Json) -> Placeholder | None:
+    parts = parse(data.strip()) if isinstance(data, str) else ()
+    return parts[0] if len(parts) == 1 and isinstance(parts[0], Placeholder) else None
+
+
+def _value(data: Json, clause: Body, scope: Scope) -> Expression:
+    where = clause.where.at("data")
+    return compile_value(data, lambda text: scope.text(text, where))
+
+
+def _members(
+    data: Mapping[str, Json], clause: Body, scope: Scope, overrides: frozenset[str]
+) -> dict[str, Expression]:
+    where = clause.where.at("data")
+    written = {
+        name: reference(name)
+        if name in overrides
+        else compile_member(value, lambda text: scope.text(text, where))
+        for name, value in data.items()
+    }
+    return written | {name: reference(name) for name in sorted(overrides - data.keys())}
+
+
+# ---------------------------------------------------------------------------- what is sent whole
+
+
+def _content(
+    content: Expression,
+    encode: Encode,
     overrides: frozenset[str],
-) -> Expression:
-    constants = {p.name: p for p in parameters if p.value is not UNSET}
+    credentials: Pairs,
+    *,
+    passes: bool = False,
+    or_empty: bool = False,
+) -> CompiledBody:
+    """Send one value as it is; fields that are given beside it make it an object."""
+    extra = tuple(sorted(overrides))
+    fixed = dict(credentials)
 
-    def text(value: str) -> Expression:
-        return scope.text(value, clause.where.at("data"))
+    def render(inputs: Inputs) -> Content | None:
+        value = content.evaluate(inputs)
+        added = {name: inputs[name] for name in extra if name in inputs} | fixed
+        if added:
+            value = _beside(value, added)
+        if value is MISSING:
+            return encode({}) if or_empty else None
+        return encode(value)
 
-    if not isinstance(data, dict):
-        return compile_value(data, text)
-    fields = {name: compile_member(value, text) for name, value in data.items()}
-    for name in constants.keys() - data.keys():
-        fields[name] = _parameter(constants[name], scope)
-    for name in sorted(overrides):
-        fields[name] = reference(name)
-    return _object(fields)
+    return CompiledBody(
+        render,
+        (*content.names, *extra),
+        content.required,
+        passes_content=passes,
+        takes_content=content.direct == CONTENT,
+        shown=content.shown,
+    )
 
 
-def _object(fields: Mapping[str, Expression]) -> Expression:
+def _beside(value: Json | Missing, added: Mapping[str, Json]) -> dict[str, Json]:
+    if value is MISSING:
+        return dict(added)
+    if isinstance(value, dict):
+        return {**value, **added}
+    raise InputError([FieldProblem(CONTENT, "must be an object: fields are added to it", "body")])
+
+
+def _encoded(value: Expression, encode: Encode) -> CompiledBody:
+    def render(inputs: Inputs) -> Content | None:
+        result = value.evaluate(inputs)
+        return None if result is MISSING else encode(result)
+
+    return CompiledBody(render, value.names, value.required, shown=value.shown)
+
+
+def _object_body(
+    fields: Mapping[str, Expression], encode: Encode, credentials: Pairs
+) -> CompiledBody:
+    """Send an object; what is absent is left out."""
     pairs = tuple((name, field.evaluate) for name, field in fields.items())
+    fixed = dict(credentials)
 
-    def build(inputs: Inputs) -> Json:
+    def render(inputs: Inputs) -> Content:
         result: dict[str, Json] = {}
         for name, evaluate in pairs:
             value = evaluate(inputs)
             if value is not MISSING:
                 result[name] = value
-        return result
+        return encode({**result, **fixed} if fixed else result)
 
     names = tuple(dict.fromkeys(n for field in fields.values() for n in field.names))
     required = frozenset[str]().union(*(f.required for f in fields.values()))
     shown = ", ".join(f"{json.dumps(n)}: {f!r}" for n, f in fields.items())
-    return Expression(build, names, required, shown=f"{{{shown}}}")
+    return CompiledBody(render, names, required, shown=f"{{{shown}}}")
 
 
-def _json(value: Expression, credentials: tuple[tuple[str, str], ...]) -> CompiledBody:
-    evaluate = value.evaluate
-    fixed = dict(credentials)
+def _refused() -> CompiledBody:
+    """Send nothing at all rather than a body without its credential."""
 
-    def render(inputs: Inputs) -> tuple[bytes, str] | None:
-        result = evaluate(inputs)
-        if fixed and isinstance(result, dict):
-            result = {**result, **fixed}
-        return None if result is MISSING else (dumps(result), "application/json")
+    def render(_: Inputs) -> Content:
+        raise UnsupportedError(
+            "the credential belongs into a field of the body, and this body has no fields"
+        )
 
-    return CompiledBody(render, value.names, value.required, shown=value.shown)
+    return CompiledBody(render)
+
+
+# ------------------------------------------------------------------------------------- encoders
+
+
+def _as_json(value: Json) -> Content:
+    return dumps(value), "application/json"
+
+
+def _as_form(value: Json) -> Content:
+    text = text_of(value)
+    if isinstance(value, dict):
+        pairs = ((name, item) for name, field in value.items() for item in _items(field))
+        text = "&".join(f"{quote_plus(name)}={quote_plus(text_of(item))}" for name, item in pairs)
+    return text.encode(), "application/x-www-form-urlencoded"
+
+
+def _as_multipart(value: Json) -> Content:
+    fields = value if isinstance(value, dict) else {CONTENT: value}
+    return _in_parts(
+        (_Part(name), item) for name, field in fields.items() for item in _items(field)
+    )
+
+
+def _items(value: Json) -> list[Json]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+_ENCODERS: Mapping[str, Encode] = {
+    "json": _as_json,
+    "form": _as_form,
+    "formurlencoded": _as_form,
+    "application/x-www-form-urlencoded": _as_form,
+    "multipart": _as_multipart,
+    "multipartform": _as_multipart,
+    "multipart/form-data": _as_multipart,
+}
 
 
 # ---------------------------------------------------------------------------------------- texts
 
 
-def _interpolated(text: str, clause: Body, scope: Scope, encode: Callable[[Json], str]) -> Expression:
+def _interpolated(
+    text: str, clause: Body, scope: Scope, encode: Callable[[Json], str]
+) -> Expression:
     """Compile a text whose interpolated values are encoded for the syntax around them."""
-    compiled = [p if isinstance(p, str) else _single(p, clause, scope) for p in parse(text)]
+    where = clause.where.at("data")
+    compiled = [p if isinstance(p, str) else scope.resolve(p, where) for p in parse(text)]
 
     def build(inputs: Inputs) -> Json:
         result = ""
@@ -216,40 +298,33 @@ def _interpolated(text: str, clause: Body, scope: Scope, encode: Callable[[Json]
     return Expression(build, names, frozenset(names), shown=text)
 
 
-def _single(placeholder: Placeholder, clause: Body, scope: Scope) -> Expression:
-    return compile_text((placeholder,), lambda p: scope.resolve(p, clause.where.at("data")))
-
-
-def _raw_json(clause: Body, scope: Scope) -> CompiledBody:
-    """Compile JSON written as text: values inside quotes are escaped, others are written as JSON."""
+def _json_text(text: str, clause: Body, scope: Scope) -> CompiledBody:
+    """Compile JSON written as text: values inside quotes are escaped, others written as JSON."""
+    where = clause.where.at("data")
     quoted = False
     parts: list[str | tuple[Expression, bool]] = []
-    for part in parse(str(clause.data)):
+    for part in parse(text):
         if isinstance(part, str):
             parts.append(part)
             quoted = _ends_quoted(part, quoted=quoted)
         else:
-            parts.append((_single(part, clause, scope), quoted))
+            parts.append((scope.resolve(part, where), quoted))
 
-    def render(inputs: Inputs) -> tuple[bytes, str] | None:
-        text = ""
+    def render(inputs: Inputs) -> Content:
+        result = ""
         for part in parts:
             if isinstance(part, str):
-                text += part
+                result += part
                 continue
             expression, inside = part
             value = expression.evaluate(inputs)
-            if inside:
-                text += json.dumps("" if value is MISSING else text_of(value), ensure_ascii=False)[
-                    1:-1
-                ]
-            else:
-                text += "null" if value is MISSING else dumps(value).decode()
-        return text.encode(), "application/json"
+            plain = None if value is MISSING else value
+            result += dumps(text_of(plain)).decode()[1:-1] if inside else dumps(plain).decode()
+        return result.encode(), "application/json"
 
     expressions = [p[0] for p in parts if not isinstance(p, str)]
     names = tuple(dict.fromkeys(n for e in expressions for n in e.names))
-    return CompiledBody(render, names, frozenset(names), shown=str(clause.data))
+    return CompiledBody(render, names, frozenset(names), shown=text)
 
 
 def _ends_quoted(text: str, *, quoted: bool) -> bool:
@@ -264,10 +339,9 @@ def _ends_quoted(text: str, *, quoted: bool) -> bool:
     return quoted
 
 
-def _raw(clause: Body, scope: Scope) -> CompiledBody:
+def _raw(data: Json, clause: Body, scope: Scope) -> CompiledBody:
     kind = clause.type.lower()
     media_type = _RAW_TYPES.get(kind, kind if "/" in kind else "text/plain; charset=utf-8")
-    data = clause.data
     if not isinstance(data, str) or kind not in ("text", "xml", "sparql"):
         scope.report(
             clause.where.warning(
@@ -278,108 +352,52 @@ def _raw(clause: Body, scope: Scope) -> CompiledBody:
         )
     if isinstance(data, dict) and len(data) == 1:
         data = next(iter(data.values()))
-    if not isinstance(data, str):
-        value = compile_value(data, lambda text: scope.text(text, clause.where.at("data")))
-    elif kind == "xml":
+    if kind == "xml" and isinstance(data, str) and not _only_placeholder(data):
         value = _interpolated(data, clause, scope, lambda v: escape(text_of(v), {'"': "&quot;"}))
     else:
-        value = scope.text(data, clause.where.at("data"))
-
-    def render(inputs: Inputs) -> tuple[bytes, str] | None:
-        result = value.evaluate(inputs)
-        return None if result is MISSING else (text_of(result).encode(), media_type)
-
-    return CompiledBody(render, value.names, value.required, shown=value.shown)
+        value = _value(data, clause, scope)
+    return _encoded(value, lambda result: (text_of(result).encode(), media_type))
 
 
-# ---------------------------------------------------------------------------------------- forms
-
-
-def _form(
-    clause: Body,
-    scope: Scope,
-    overrides: frozenset[str],
-    credentials: tuple[tuple[str, str], ...],
-) -> CompiledBody:
-    media_type = "application/x-www-form-urlencoded"
-    fixed = [f"{quote_plus(n)}={quote_plus(v)}" for n, v in credentials]
-    if not isinstance(clause.data, dict):
-        text = _interpolated(
-            text_of(clause.data), clause, scope, lambda v: quote_plus(text_of(v))
-        )
-
-        def render_text(inputs: Inputs) -> tuple[bytes, str] | None:
-            pairs = [text_of(text.evaluate(inputs)), *fixed]  # type: ignore[arg-type]
-            return "&".join(p for p in pairs if p).encode(), media_type
-
-        return CompiledBody(render_text, text.names, text.required, shown=text.shown)
-    fields = _members(clause, scope) | {name: reference(name) for name in sorted(overrides)}
-
-    def render(inputs: Inputs) -> tuple[bytes, str] | None:
-        pairs = [
-            f"{quote_plus(name)}={quote_plus(text_of(item))}"
-            for name, field in fields.items()
-            for item in _items(field.evaluate(inputs))
-        ]
-        return "&".join([*pairs, *fixed]).encode(), media_type
-
-    whole = _object(fields)
-    return CompiledBody(render, whole.names, whole.required, shown=whole.shown)
-
-
-def _members(clause: Body, scope: Scope) -> dict[str, Expression]:
-    data = clause.data if isinstance(clause.data, dict) else {}
-    where = clause.where.at("data")
-    return {n: compile_value(v, lambda text: scope.text(text, where)) for n, v in data.items()}
-
-
-def _items(value: object) -> list[Json]:
-    if value is MISSING or value is None:
-        return []
-    return value if isinstance(value, list) else [value]  # type: ignore[list-item]
+# ------------------------------------------------------------------------------------ multipart
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
     name: str
-    value: Expression
     filename: str = ""
     content_type: str = ""
 
 
-def _multipart(clause: Body, scope: Scope) -> CompiledBody:
-    parts = _parts(clause, scope)
+def _multipart(data: list[Json], clause: Body, scope: Scope) -> CompiledBody:
+    """Compile parts that are written one by one, each with its name, file name and type."""
+    parts = [
+        (_part(item), _value(item.get("value", ""), clause, scope))
+        for item in data
+        if isinstance(item, dict) and item.get("name")
+    ]
 
-    def render(inputs: Inputs) -> tuple[bytes, str] | None:
-        boundary = secrets.token_hex(16)
-        lines: list[bytes] = []
-        for part in parts:
-            for item in _items(part.value.evaluate(inputs)):
-                lines += [f"--{boundary}".encode(), *_part_lines(part, item)]
-        lines += [f"--{boundary}--".encode(), b""]
-        return b"\r\n".join(lines), f"multipart/form-data; boundary={boundary}"
+    def render(inputs: Inputs) -> Content:
+        values = ((part, value.evaluate(inputs)) for part, value in parts)
+        return _in_parts(
+            (part, item) for part, value in values if value is not MISSING for item in _items(value)
+        )
 
-    whole = _object({p.name: p.value for p in parts})
+    whole = _object_body({part.name: value for part, value in parts}, _as_multipart, ())
     return CompiledBody(render, whole.names, whole.required, shown=whole.shown)
 
 
-def _parts(clause: Body, scope: Scope) -> list[_Part]:
-    if isinstance(clause.data, dict):
-        return [_Part(name, value) for name, value in _members(clause, scope).items()]
-    where = clause.where.at("data")
-    parts = []
-    for item in clause.data if isinstance(clause.data, list) else ():
-        if isinstance(item, dict) and item.get("name"):
-            value = compile_value(item.get("value"), lambda text: scope.text(text, where))
-            parts.append(
-                _Part(
-                    str(item["name"]),
-                    value if item.get("value") is not None else constant(""),
-                    str(item.get("filename") or ""),
-                    str(item.get("contentType") or ""),
-                )
-            )
-    return parts
+def _part(item: Mapping[str, Json]) -> _Part:
+    return _Part(*(text_of(item.get(key)) for key in ("name", "filename", "contentType")))
+
+
+def _in_parts(parts: Iterable[tuple[_Part, Json]]) -> Content:
+    boundary = secrets.token_hex(16)
+    lines: list[bytes] = []
+    for part, value in parts:
+        lines += [f"--{boundary}".encode(), *_part_lines(part, value)]
+    lines += [f"--{boundary}--".encode(), b""]
+    return b"\r\n".join(lines), f"multipart/form-data; boundary={boundary}"
 
 
 def _part_lines(part: _Part, value: Json) -> list[bytes]:

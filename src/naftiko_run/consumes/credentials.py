@@ -11,10 +11,12 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from naftiko_run.mapping.scope import Scope
+from naftiko_run.mapping.template import text_of
 from naftiko_run.spec.document import Authentication, Consumes
 from naftiko_run.types import Json
 
-_SIGNATURE_PREFIX = re.compile(r"\s*(AWS4-HMAC-SHA256|HMAC-SHA256|HMAC-SHA1|HMAC)\s", re.IGNORECASE)
+_SIGNATURE_PREFIX = re.compile(r"\s*(AWS4-HMAC-SHA256|HMAC(-SHA\d+)?)\s", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,15 @@ class Credentials:
     unset: Mapping[str, str] = field(default_factory=dict)
     refusal: str = ""
 
-    def header_names(self) -> frozenset[str]:
-        """Return the names, in lower case, of the headers that the credentials fill."""
-        names = {name.lower() for name, _ in self.headers}
-        return frozenset(names | ({"cookie"} if self.cookies else set()))
+    def fills(self, place: str, name: str) -> bool:
+        """Say whether the credentials already give a parameter: they win over the caller's."""
+        if place == "header":
+            names = {n.lower() for n, _ in self.headers}
+            names |= {"cookie"} if self.cookies else set()
+            names |= {"authorization"} if self.scheme else set()
+            return name.lower() in names
+        pairs = {"query": self.query, "cookie": self.cookies, "body": self.body}
+        return any(n == name for n, _ in pairs.get(place, ()))
 
     def __repr__(self) -> str:
         """Show where the credential goes, never what it is."""
@@ -62,15 +69,7 @@ class _Fields:
         for name in names:
             value = self.clause.fields.get(name)
             if value is not None and not isinstance(value, dict | list):
-                return self.resolve(str(value), name)
-        return None
-
-    def name(self, *names: str) -> str | None:
-        """Read a field that holds a name, not a secret."""
-        for name in names:
-            value = self.clause.fields.get(name)
-            if isinstance(value, str):
-                return value
+                return self.resolve(text_of(value), name)
         return None
 
     def resolve(self, text: str, *path: str | int) -> str:
@@ -83,9 +82,12 @@ def compile_credentials(api: Consumes, scope: Scope) -> Credentials:
     if clause is None:
         return Credentials()
     scope = scope.using(f"authentication of '{api.namespace}'")
-    fields = _Fields(clause, scope)
     compile_scheme = _SCHEMES.get(clause.type, _unsupported)
-    return replace(compile_scheme(fields, clause), unset=dict(scope.unset))
+    credentials = compile_scheme(_Fields(clause, scope), clause)
+    if any(_CONTROL.search(value) for _, value in (*credentials.headers, *credentials.cookies)):
+        refusal = f"the {scope.used_by} holds a control character such as a line end"
+        return Credentials(refusal=refusal, unset=dict(scope.unset))
+    return replace(credentials, unset=dict(scope.unset))
 
 
 def placeholder_of(api: Consumes) -> str:
@@ -102,11 +104,10 @@ def _bearer(fields: _Fields, clause: Authentication) -> Credentials:
     token = fields.text("token", "value", "key")
     if token is None:
         return _no_secret(fields, clause)
-    name = "Authorization"
-    return Credentials(headers=((name, f"Bearer {token.removeprefix('Bearer ')}"),))
+    return Credentials(headers=(("Authorization", f"Bearer {token.removeprefix('Bearer ')}"),))
 
 
-def _basic(fields: _Fields, clause: Authentication) -> Credentials:
+def _basic(fields: _Fields, _: Authentication) -> Credentials:
     user = fields.text("username", "user") or ""
     password = fields.text("password", "pass") or ""
     pair = base64.b64encode(f"{user}:{password}".encode()).decode()
@@ -117,19 +118,19 @@ def _apikey(fields: _Fields, clause: Authentication) -> Credentials:
     several = clause.fields.get("headers")
     if several:
         return Credentials(headers=tuple(_pairs(fields, several, "headers")))
-    header = fields.name("header")
+    header = fields.text("header")
     if header:
         secret = fields.text("value", "token", "key")
         if secret is None:
             return _no_secret(fields, clause)
         _warn_unsigned(fields, clause)
         return Credentials(headers=((header, secret),))
-    name = fields.name("name") if "name" in clause.fields else fields.name("key")
     secret = fields.text("value", "token")
+    name = fields.text("name", "key") if secret is not None else None
     if name is None or secret is None:
         return _no_secret(fields, clause)
     _warn_unsigned(fields, clause)
-    return _placed(name, secret, str(clause.fields.get("placement") or clause.fields.get("in")))
+    return _placed(name, secret, fields.text("placement", "in") or "header")
 
 
 def _placed(name: str, secret: str, place: str) -> Credentials:
@@ -147,10 +148,11 @@ def _placed(name: str, secret: str, place: str) -> Credentials:
 
 
 def _header(fields: _Fields, clause: Authentication) -> Credentials:
-    name = fields.name("header", "name", "key")
+    name = fields.text("header", "name", "key")
     secret = fields.text("value", "token")
     if name is None or secret is None:
         return _no_secret(fields, clause)
+    _warn_unsigned(fields, clause)
     return Credentials(headers=((name, secret),))
 
 
@@ -158,7 +160,7 @@ def _query(fields: _Fields, clause: Authentication) -> Credentials:
     several = clause.fields.get("parameters")
     if several:
         return Credentials(query=tuple(_pairs(fields, several, "parameters")))
-    name = fields.name("name", "key")
+    name = fields.text("name", "key")
     secret = fields.text("value", "token")
     if name is None or secret is None:
         return _no_secret(fields, clause)
@@ -167,14 +169,14 @@ def _query(fields: _Fields, clause: Authentication) -> Credentials:
 
 def _pairs(fields: _Fields, several: Json, path: str) -> list[tuple[str, str]]:
     if isinstance(several, dict):
-        return [(k, fields.resolve(str(v), path, k)) for k, v in several.items()]
+        return [(k, fields.resolve(text_of(v), path, k)) for k, v in several.items()]
     pairs = []
     for index, item in enumerate(several if isinstance(several, list) else ()):
         if isinstance(item, dict):
             name = item.get("key") or item.get("name") or item.get("header")
-            value = item.get("value") or item.get("token") or ""
+            value = item.get("value", item.get("token"))
             if name:
-                pairs.append((str(name), fields.resolve(str(value), path, index, "value")))
+                pairs.append((text_of(name), fields.resolve(text_of(value), path, index, "value")))
     return pairs
 
 
@@ -183,7 +185,7 @@ def _signing(scheme: str) -> Callable[[_Fields, Authentication], Credentials]:
         resolved = {
             name: " ".join(str(v) for v in value)
             if isinstance(value, list)
-            else fields.resolve(str(value), name)
+            else fields.resolve(text_of(value), name)
             for name, value in clause.fields.items()
             if not isinstance(value, dict)
         }

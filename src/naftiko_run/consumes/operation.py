@@ -1,19 +1,26 @@
 """Operations: one request to a consumed API, worked out at load as far as the spec allows."""
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from urllib.parse import quote
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from urllib.parse import quote, unquote_plus
 
-from naftiko_run.consumes.body import CONTENT, CompiledBody, compile_body
+from naftiko_run.consumes.body import CONTENT, CompiledBody, compile_body, template_of
 from naftiko_run.consumes.credentials import Credentials
 from naftiko_run.consumes.target import Target
-from naftiko_run.errors import FieldProblem, InputError, NaftikoError, UnsupportedError, VariableError
+from naftiko_run.errors import (
+    FieldProblem,
+    InputError,
+    NaftikoError,
+    UnsupportedError,
+    VariableError,
+)
 from naftiko_run.findings import Finding
 from naftiko_run.mapping.scope import Scope
 from naftiko_run.mapping.template import (
     Expression,
     Placeholder,
+    compile_text,
     compile_value,
     parse,
     reference,
@@ -22,13 +29,20 @@ from naftiko_run.mapping.template import (
 from naftiko_run.spec.document import UNSET, ConsumedOperation, Consumes, Parameter
 from naftiko_run.types import MISSING, Client, Input, Inputs, Json, Reply, Request
 
-_OWNED_HEADERS = frozenset({"content-type", "content-length", "accept-encoding", "host"})
+# What the client and the body clause decide (R-IN-10), and what belongs to one connection.
+_OWNED_HEADERS = frozenset(
+    "content-type content-length accept-encoding host connection keep-alive proxy-connection"
+    " te trailer transfer-encoding upgrade expect".split()
+)
 _LOCATIONS = frozenset({"path", "query", "header", "cookie", "body", "environment"})
+_TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object"})
 _QUERY_METHODS = frozenset({"GET", "HEAD", "DELETE"})
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 _DOT_SEGMENT = re.compile(r"/\.{1,2}(?=/|$)")
-# What a path may hold as it is (RFC 3986 section 3.3), and the percent sign of what is encoded.
+# What a path and a query may hold as they are (RFC 3986), and the percent sign of what is encoded.
 _LITERAL_PATH = "/:@!$&'()*+,;=-._~%"
+_LITERAL_QUERY = "/?:@!$'()*+,;=-._~%"
+_LITERAL_COOKIE = "/:@!$&()*+-._~"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +54,19 @@ class Slot:
     place: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class CompiledOperation:
     """Calls one operation of a consumed API.
 
-    ``inputs`` are the values that it reads; ``describe`` is what ``inspect`` shows. Calling it
-    raises :class:`InputError` for a value that no request can carry, :class:`VariableError` or
-    :class:`UnsupportedError` where the document cannot be carried out, and the client's errors.
+    ``inputs`` are the values that it reads; ``template`` is the URL as people may see it, with
+    placeholders for arguments, variables and credentials. Calling it raises :class:`InputError`
+    for a value that no request can carry, :class:`VariableError` or :class:`UnsupportedError`
+    where the document cannot be carried out, and the client's errors.
     """
 
     name: str
     method: str
+    template: str
     url: str
     path: tuple[str | Expression, ...]
     query: tuple[Slot, ...]
@@ -58,12 +74,16 @@ class CompiledOperation:
     cookies: tuple[Slot, ...]
     fixed_headers: tuple[tuple[str, str], ...]
     fixed_query: str
+    fixed_cookies: str
     body: CompiledBody
     defaults: tuple[tuple[str, Expression], ...]
     inputs: tuple[Input, ...]
-    client: Client = field(repr=False)
+    client: Client
     refusal: NaftikoError | None = None
-    fixed_cookies: str = ""
+
+    def __repr__(self) -> str:
+        """Show where it goes; what it sends along may be secret."""
+        return f"{self.name}: {self.method} {self.template}"
 
     async def __call__(self, inputs: Inputs) -> Reply:
         """Send the request and return the upstream's whole reply."""
@@ -78,9 +98,12 @@ class CompiledOperation:
         url = self._url(inputs)
         headers = list(self.fixed_headers)
         headers += [(s.name, _header_text(s.name, v)) for s, v in _given(self.headers, inputs)]
-        if self.cookies or self.fixed_cookies:
-            headers.append(("Cookie", self._cookie(inputs)))
-        content = self.body.render(inputs)
+        if cookie := self._cookie(inputs):
+            headers.append(("Cookie", cookie))
+        try:
+            content = self.body.render(inputs)
+        except UnicodeEncodeError:
+            raise InputError([FieldProblem(CONTENT, _NOT_UNICODE, "body")]) from None
         if content is None:
             return Request(self.method, url, tuple(headers))
         headers.append(("Content-Type", content[1]))
@@ -100,11 +123,14 @@ class CompiledOperation:
         for part in self.path:
             path += part if isinstance(part, str) else _segment(part, inputs)
         if "/." in path and _DOT_SEGMENT.search(path):
-            raise InputError(self._dotted(inputs))
+            problems = tuple(self._dotted(inputs))
+            if problems:  # what the document itself writes is its own
+                raise InputError(problems)
         pairs = [
             f"{quote(slot.name, safe='')}={_encoded(text_of(item), slot.name)}"
             for slot, value in _given(self.query, inputs)
-            for item in (value if isinstance(value, list) else [value])
+            for item in (value if isinstance(value, list) else (value,))
+            if item is not None
         ]
         query = "&".join([self.fixed_query, *pairs] if self.fixed_query else pairs)
         return f"{self.url}{path}?{query}" if query else self.url + path
@@ -120,20 +146,16 @@ class CompiledOperation:
 
     def _cookie(self, inputs: Inputs) -> str:
         pairs = [
-            f"{slot.name}={quote(text_of(value), safe=':@!$&()*+/-._~')}"
+            f"{slot.name}={_encoded(text_of(value), slot.name, _LITERAL_COOKIE)}"
             for slot, value in _given(self.cookies, inputs)
         ]
         return "; ".join([self.fixed_cookies, *pairs] if self.fixed_cookies else pairs)
 
-    @property
-    def template(self) -> str:
-        """The URL with its placeholders, credentials left out."""
-        path = "".join(p if isinstance(p, str) else repr(p) for p in self.path)
-        pairs = [f"{slot.name}={slot.value!r}" for slot in self.query]
-        return self.url + path + (f"?{'&'.join(pairs)}" if pairs else "")
+
+_NOT_UNICODE = "is not valid Unicode text"
 
 
-def _given(slots: tuple[Slot, ...], inputs: Inputs) -> Iterable[tuple[Slot, Json]]:
+def _given(slots: tuple[Slot, ...], inputs: Inputs) -> Iterator[tuple[Slot, Json]]:
     for slot in slots:
         value = slot.value.evaluate(inputs)
         if value is not MISSING and value is not None:
@@ -148,16 +170,16 @@ def _segment(part: Expression, inputs: Inputs) -> str:
     return _encoded(text, part.names[0])
 
 
-def _encoded(text: str, name: str) -> str:
+def _encoded(text: str, name: str, safe: str = "") -> str:
     try:
-        return quote(text, safe="")
+        return quote(text, safe=safe)
     except UnicodeEncodeError:
-        raise InputError([FieldProblem(name, "is not valid Unicode text")]) from None
+        raise InputError([FieldProblem(name, _NOT_UNICODE)]) from None
 
 
 def _header_text(name: str, value: Json) -> str:
     text = text_of(value)
-    if _CONTROL.search(text):
+    if _UNSENDABLE.search(text):
         raise InputError(
             [FieldProblem(name, "must not contain control characters such as line ends", "header")]
         )
@@ -169,14 +191,17 @@ def _header_text(name: str, value: Json) -> str:
 
 @dataclass(slots=True)
 class _Build:
-    """What is gathered while one operation is compiled."""
+    """What is gathered while one operation is compiled.
+
+    ``decided`` are the names whose value the document gives: no caller does. ``appended`` are path
+    parameters without a placeholder.
+    """
 
     spec: ConsumedOperation
     api: Consumes
     scope: Scope
     credentials: Credentials
     report: Callable[[Finding], None]
-    strict_paths: bool
     inputs: dict[str, Input] = field(default_factory=dict)
     query: list[Slot] = field(default_factory=list)
     headers: list[Slot] = field(default_factory=list)
@@ -184,10 +209,30 @@ class _Build:
     body: list[Parameter] = field(default_factory=list)
     appended: list[Parameter] = field(default_factory=list)
     defaults: list[tuple[str, Expression]] = field(default_factory=list)
-    problem: Finding | None = None
+    decided: set[str] = field(default_factory=set)
+    fixed_query: list[str] = field(default_factory=list)
+
+    def need(self, wanted: Input) -> None:
+        """Add an input; one that is needed in several places is one input."""
+        if wanted.name in self.decided:
+            return
+        known = self.inputs.get(wanted.name)
+        self.inputs[wanted.name] = wanted if known is None else _both(known, wanted)
 
 
-def compile_operation(  # noqa: PLR0913 - what an operation is made of
+def _both(known: Input, wanted: Input) -> Input:
+    first, other = (wanted, known) if wanted.location == "path" else (known, wanted)
+    return replace(
+        first,
+        type=known.type or wanted.type,
+        required=known.required or wanted.required,
+        nullable=known.nullable and wanted.nullable,
+        description=first.description or other.description,
+        schema=first.schema or other.schema,
+    )
+
+
+def compile_operation(
     spec: ConsumedOperation,
     api: Consumes,
     *,
@@ -205,14 +250,15 @@ def compile_operation(  # noqa: PLR0913 - what an operation is made of
     """
     names = frozenset(p.name for p in (*api.parameters, *spec.parameters))
     scope = scope.using(f"operation '{api.namespace}.{spec.name}'", names)
-    build = _Build(spec, api, scope, credentials, scope.report, strict_paths)
-    literal_path, fixed_query, query_slots = _split_path(build)
-    _sort_parameters(build, {p.name for p in parse(literal_path, single=True) if not isinstance(p, str)})
-    path = _path_parts(build, literal_path)
-    in_query = overrides if spec.method in _QUERY_METHODS and spec.body is None else frozenset()
+    build = _Build(spec, api, scope, credentials, scope.report)
+    literal_path = _split_path(build)
+    _sort_parameters(build, _placeholders(build))
+    path, shown_path = _path_parts(build, literal_path)
+    problem = _appended_problem(build, strict=strict_paths)
+    in_query = _sent_in_query(spec, overrides)
     for name in sorted(in_query):
         build.query.append(Slot(name, reference(name), "query"))
-        build.inputs.setdefault(name, Input(name=name, location="query"))
+        build.need(Input(name=name, location="query"))
     body = compile_body(
         spec,
         tuple(build.body),
@@ -220,31 +266,37 @@ def compile_operation(  # noqa: PLR0913 - what an operation is made of
         overrides=overrides - in_query,
         credentials=credentials.body,
     )
-    _add_body_inputs(build, body, overrides - in_query)
-    pairs = [f"{quote(n, safe='')}={quote(v, safe='')}" for n, v in credentials.query]
+    _add_body_inputs(build, body)
     url = target.base
     if credentials.path is not None:
         url = url.replace(f"{{{credentials.path[0]}}}", credentials.path[1])
+    pairs = [f"{quote(n, safe='')}={quote(v, safe='')}" for n, v in credentials.query]
     return (
         CompiledOperation(
             name=f"{api.namespace}.{spec.name}",
             method=spec.method,
+            template=_template(target.shown or target.base, shown_path, build.query),
             url=url,
             path=tuple(path),
-            query=(*query_slots, *build.query),
+            query=tuple(build.query),
             headers=tuple(build.headers),
             cookies=tuple(build.cookies),
             fixed_headers=_fixed_headers(build),
-            fixed_query="&".join([*fixed_query, *pairs]),
+            fixed_query="&".join([*build.fixed_query, *pairs]),
+            fixed_cookies="; ".join(f"{n}={v}" for n, v in credentials.cookies),
             body=body,
             defaults=tuple(build.defaults),
             inputs=tuple(build.inputs.values()),
             client=client,
             refusal=_refusal(target, credentials, scope),
-            fixed_cookies="; ".join(f"{n}={v}" for n, v in credentials.cookies),
         ),
-        target.problem or build.problem,
+        target.problem or problem,
     )
+
+
+def _template(base: str, path: str, query: Iterable[Slot]) -> str:
+    pairs = "&".join(f"{slot.name}={slot.value!r}" for slot in query)
+    return f"{base}{path}?{pairs}" if pairs else base + path
 
 
 def _refusal(target: Target, credentials: Credentials, scope: Scope) -> NaftikoError | None:
@@ -262,8 +314,19 @@ def _fixed_headers(build: _Build) -> tuple[tuple[str, str], ...]:
     return tuple(headers)
 
 
-def _split_path(build: _Build) -> tuple[str, list[str], list[Slot]]:
-    """Take a path apart: what is before the query, constant pairs, and pairs with placeholders."""
+def _sent_in_query(spec: ConsumedOperation, overrides: frozenset[str]) -> frozenset[str]:
+    """Return what of ``with`` becomes a query parameter (R-WITH-4)."""
+    if spec.method not in _QUERY_METHODS:
+        return frozenset()
+    data = template_of(spec.body)
+    return overrides - data.keys() if isinstance(data, dict) else overrides
+
+
+# ---------------------------------------------------------------------------------------- paths
+
+
+def _split_path(build: _Build) -> str:
+    """Take constant query parameters (R-PATH-6) and the fragment (R-PATH-5) off a path."""
     path, hash_mark, _ = build.spec.path.partition("#")
     if hash_mark:
         build.report(
@@ -274,37 +337,108 @@ def _split_path(build: _Build) -> tuple[str, list[str], list[Slot]]:
             )
         )
     path, _, query = path.partition("?")
-    fixed: list[str] = []
-    slots: list[Slot] = []
     for pair in filter(None, query.split("&")):
         name, equals, value = pair.partition("=")
-        expression = build.scope.text(value, build.spec.where, single=True)
-        if expression.constant:
-            text = quote(text_of(expression.evaluate({})), safe="/:@!$'()*,;-._~%")  # type: ignore[arg-type]
-            fixed.append(f"{quote(name, safe='-._~%$[]')}{equals}{text}")
-        else:
-            slots.append(Slot(name, expression, "query"))
-            for needed in expression.names:
-                build.inputs.setdefault(needed, Input(name=needed, location="query", required=True))
-    return path, fixed, slots
+        _add_constant_pair(build, name, equals, value)
+    return path
+
+
+def _add_constant_pair(build: _Build, name: str, equals: str, value: str) -> None:
+    where = build.spec.where
+    parts = parse(value, single=True)
+    resolved = [p if isinstance(p, str) else build.scope.resolve(p, where) for p in parts]
+    needed = [n for r in resolved if isinstance(r, Expression) for n in r.names]
+    if not needed:
+        text = "".join(_constant_text(r, _LITERAL_QUERY) for r in resolved)
+        build.fixed_query.append(f"{quote(name, safe=_LITERAL_QUERY)}{equals}{text}")
+        return
+    decoded = (unquote_plus(p) if isinstance(p, str) else p for p in parts)
+    expression = compile_text(decoded, lambda p: build.scope.resolve(p, where))
+    build.query.append(Slot(unquote_plus(name), expression, "query"))
+    for each in needed:
+        build.need(Input(name=each, location="query", required=True))
+
+
+def _constant_text(part: str | Expression, safe: str) -> str:
+    """Encode a text of the document, where it may hold reserved characters, or a variable."""
+    if isinstance(part, str):
+        return quote(part, safe=safe)
+    value = part.evaluate({})
+    return "" if value is MISSING else quote(text_of(value), safe="")
+
+
+def _placeholders(build: _Build) -> set[str]:
+    """Return the arguments that the path, or the query written into it, names."""
+    path = build.spec.path.partition("#")[0]
+    names = (p.name for p in parse(path, single=True) if not isinstance(p, str))
+    return {build.scope.argument_name(name) or name for name in names}
+
+
+def _path_parts(build: _Build, path: str) -> tuple[list[str | Expression], str]:
+    """Compile a path; the second is how it is shown."""
+    parts: list[str | Expression] = []
+    shown = ""
+    for part in parse(path, single=True):
+        if isinstance(part, str):
+            parts.append(quote(part, safe=_LITERAL_PATH))
+            shown += part
+            continue
+        if build.credentials.path is not None and part.name == build.credentials.path[0]:
+            parts.append(build.credentials.path[1])
+            shown += f"{{{part.name}}}"
+            continue
+        resolved = build.scope.resolve(part, build.spec.where)
+        shown += repr(resolved)
+        if resolved.constant:
+            parts.append(_constant_text(resolved, ""))
+            continue
+        parts.append(resolved)
+        for name in resolved.names:
+            json_type = "" if name in build.inputs else "string"
+            required = all(name != known for known, _ in build.defaults)
+            build.need(Input(name=name, location="path", type=json_type, required=required))
+    for parameter in build.appended:
+        if parts and isinstance(parts[-1], str):
+            parts[-1] = parts[-1].rstrip("/")
+        parts += ["/", reference(parameter.name)]
+        shown = f"{shown.rstrip('/')}/{{{{{parameter.name}}}}}"
+    return parts, shown
+
+
+def _appended_problem(build: _Build, *, strict: bool) -> Finding | None:
+    """Report path parameters without a placeholder (R-PATH-4); strictly they are errors."""
+    problem = None
+    path = build.spec.path
+    for parameter in build.appended:
+        message = f"path parameter {parameter.name!r} has no placeholder in {path!r}"
+        fix = f"write '{path.rstrip('/')}/{{{parameter.name}}}'"
+        if strict:
+            problem = problem or parameter.where.error("E-PATHPARAM", message, fix)
+            continue
+        build.report(
+            parameter.where.warning(
+                "W-PATHPARAM-APPENDED", f"{message}: it is appended as a segment", fix
+            )
+        )
+    return problem
+
+
+# ----------------------------------------------------------------------------------- parameters
 
 
 def _sort_parameters(build: _Build, placeholders: set[str]) -> None:
-    filled = build.credentials.header_names()
-    if build.credentials.scheme:
-        filled |= {"authorization"}
     parameters: dict[tuple[str, str], Parameter] = {}
     for parameter in (*build.api.parameters, *build.spec.parameters):
-        parameters[parameter.name, parameter.location] = parameter
-    for parameter in parameters.values():
         place = _place(parameter, placeholders, build.spec.method)
-        if place == "header" and parameter.name.lower() in _OWNED_HEADERS:
+        parameters[parameter.name, place] = parameter
+    for (name, place), parameter in parameters.items():
+        if place == "header" and name.lower() in _OWNED_HEADERS:
             continue
-        if place == "header" and parameter.name.lower() in filled:
+        if build.credentials.fills(place, name):
             build.report(
                 parameter.where.warning(
                     "W-AUTH-PARAM",
-                    f"the credential already fills the header {parameter.name!r}",
+                    f"the credential already fills the {place} {name!r}",
                     "remove this parameter",
                 )
             )
@@ -320,47 +454,40 @@ def _place(parameter: Parameter, placeholders: set[str], method: str) -> str:
     return "query" if method in _QUERY_METHODS else "body"
 
 
-def _add_parameter(
-    build: _Build, parameter: Parameter, place: str, placeholders: set[str]
-) -> None:
+def _add_parameter(build: _Build, parameter: Parameter, place: str, placeholders: set[str]) -> None:
+    name = parameter.name
     if place == "environment":
-        value = build.scope.variable(f"env.{parameter.name}", parameter.where)
-        build.defaults.append((parameter.name, reference(parameter.name)))
-        build.defaults[-1] = (parameter.name, _constant(value))
+        variable = Placeholder(f"env.{name}")
+        _decide(build, name, build.scope.resolve(variable, parameter.where))
         return
-    expression = reference(parameter.name)
-    if parameter.value is not UNSET:
-        expression = compile_value(
-            parameter.value, lambda text: build.scope.text(text, parameter.where)
-        )
-    match place:
-        case "query":
-            build.query.append(Slot(parameter.name, expression, place))
-        case "header":
-            build.headers.append(Slot(parameter.name, expression, place))
-        case "cookie":
-            build.cookies.append(Slot(parameter.name, expression, place))
-        case "body":
-            build.body.append(parameter)
-            # What a body reads is known once its template is compiled.
-            build.inputs[parameter.name] = _input(parameter, place)
-            _add_default(build, parameter)
-            return
-        case _ if parameter.name not in placeholders:
-            _append(build, parameter)
+    expression = _value_of(build, parameter)
+    own = expression.direct == name
+    if place == "body" and (own or template_of(build.spec.body) is UNSET):
+        build.body.append(parameter)  # what a body reads is known once its template is compiled
+    elif place in ("path", "body"):
+        if not own:
+            _decide(build, name, expression)
+        if place == "path" and name not in placeholders:
+            build.appended.append(parameter)
+    else:
+        slots = {"query": build.query, "header": build.headers, "cookie": build.cookies}
+        slots[place].append(Slot(name, expression, place))
+    if place != "body" or not own:
+        for wanted in _inputs_of(parameter, place, expression):
+            build.need(wanted)
     _add_default(build, parameter)
-    if expression.direct == parameter.name:
-        build.inputs[parameter.name] = _input(parameter, place)
-    elif place == "path":
-        build.defaults.append((parameter.name, expression))
-    for name in expression.names:
-        build.inputs.setdefault(
-            name, Input(name=name, location=place, required=name in expression.required)
-        )
 
 
-def _constant(value: str) -> Expression:
-    return Expression(lambda _: value, shown=value)
+def _value_of(build: _Build, parameter: Parameter) -> Expression:
+    if parameter.value is UNSET:
+        return reference(parameter.name)
+    return compile_value(parameter.value, lambda text: build.scope.text(text, parameter.where))
+
+
+def _decide(build: _Build, name: str, value: Expression) -> None:
+    """Give a name the value that the document says."""
+    build.defaults.append((name, value))
+    build.decided.add(name)
 
 
 def _add_default(build: _Build, parameter: Parameter) -> None:
@@ -370,25 +497,17 @@ def _add_default(build: _Build, parameter: Parameter) -> None:
         parameter.default, lambda text: build.scope.text(text, parameter.where.at("default"))
     )
     build.defaults.append((parameter.name, default))
+    for name in default.names:
+        build.need(Input(name=name))
 
 
-def _append(build: _Build, parameter: Parameter) -> None:
-    build.appended.append(parameter)
-    if build.strict_paths:
-        build.problem = parameter.where.error(
-            "E-PATHPARAM",
-            f"path parameter {parameter.name!r} has no placeholder in {build.spec.path!r}",
-            f"write '{build.spec.path.rstrip('/')}/{{{parameter.name}}}'",
-        )
-        return
-    build.report(
-        parameter.where.warning(
-            "W-PATHPARAM-APPENDED",
-            f"path parameter {parameter.name!r} has no placeholder in {build.spec.path!r}:"
-            " it is appended as a segment",
-            f"write '{build.spec.path.rstrip('/')}/{{{parameter.name}}}'",
-        )
-    )
+def _inputs_of(parameter: Parameter, place: str, value: Expression) -> Iterator[Input]:
+    """Describe what a parameter's value reads; an input that is the value itself has its type."""
+    for name in value.names:
+        if name == value.direct:
+            yield replace(_input(parameter, place), name=name)
+        else:
+            yield Input(name=name, location=place, required=name in value.required)
 
 
 def _input(parameter: Parameter, place: str) -> Input:
@@ -404,61 +523,20 @@ def _input(parameter: Parameter, place: str) -> Input:
     )
 
 
-_TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object"})
-
-
-def _path_parts(build: _Build, path: str) -> list[str | Expression]:
-    parts: list[str | Expression] = []
-    for part in parse(path, single=True):
-        if isinstance(part, str):
-            parts.append(quote(part, safe=_LITERAL_PATH))
-            continue
-        resolved = build.scope.resolve(part, build.spec.where)
-        if isinstance(resolved, str):
-            parts.append(quote(resolved, safe=_LITERAL_PATH))
-        else:
-            parts.append(resolved)
-            _add_placeholder(build, part, resolved)
-    for parameter in build.appended:
-        if parts and isinstance(parts[-1], str):
-            parts[-1] = parts[-1].rstrip("/")
-        parts += ["/", reference(parameter.name)]
-    return parts
-
-
-def _add_placeholder(build: _Build, placeholder: Placeholder, expression: Expression) -> None:
-    for name in expression.names:
-        known = build.inputs.get(name)
-        if known is None:
-            if any(n == name for n, _ in build.defaults):
-                continue
-            build.inputs[name] = Input(name=name, location="path", type="string", required=True)
-
-
-def _add_body_inputs(build: _Build, body: CompiledBody, overrides: frozenset[str]) -> None:
-    declared = {p.name for p in build.body}
-    read = set(body.names)
-    for _, default in build.defaults:
-        read.update(default.names)
-        for name in default.names:
-            build.inputs.setdefault(name, Input(name=name, location="body"))
-    for name in declared - read - _element(build.spec):
-        del build.inputs[name]
+def _add_body_inputs(build: _Build, body: CompiledBody) -> None:
+    described = {
+        wanted.name: wanted
+        for parameter in build.body
+        for wanted in _inputs_of(parameter, "body", _value_of(build, parameter))
+    }
     for name in body.names:
+        wanted = described.get(name) or Input(name=name, location="body")
+        if name == CONTENT and body.takes_content:
+            wanted = replace(wanted, location="content")
         if name == CONTENT and body.passes_content:
-            build.inputs[name] = Input(
-                name=name,
-                location="content",
-                type="object",
-                description="The request body, a JSON object",
-            )
-        else:
-            known = build.inputs.get(name)
-            if known is None:
-                build.inputs[name] = Input(
-                    name=name, location="body", required=name in body.required
-                )
-
-
-def _element(spec: ConsumedOperation) -> set[str]:
-    return {spec.for_each.name} if spec.for_each else set()
+            wanted = replace(wanted, type="object", description="The request body, a JSON object")
+        build.need(replace(wanted, required=wanted.required or name in body.required))
+    each = build.spec.for_each
+    if each is not None:
+        build.need(described.get(each.name) or Input(name=each.name, type="array"))
+        build.inputs[each.name] = replace(build.inputs[each.name], required=True)

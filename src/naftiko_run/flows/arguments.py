@@ -8,8 +8,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from naftiko_run.errors import VariableError
+from naftiko_run.flows.inputs import compile_check
 from naftiko_run.mapping.scope import ARGUMENT_ROOTS, Scope
 from naftiko_run.mapping.template import (
+    FILTERS,
     Expression,
     Placeholder,
     compile_text,
@@ -18,8 +21,8 @@ from naftiko_run.mapping.template import (
     parse,
     reference,
 )
-from naftiko_run.spec.document import UNSET, Adapter, Parameter, Unit, Where
-from naftiko_run.types import Argument, Input, Json
+from naftiko_run.spec.document import UNSET, Adapter, Parameter, Unit, Unset, Where
+from naftiko_run.types import Argument, Input, Inputs, Json
 
 _REFERENCE = re.compile(r"([A-Za-z0-9_-]+)\.(\S+)")
 _LOCATED = re.compile(r"(path|query|header|cookie|body)\.(.+)")
@@ -49,12 +52,13 @@ class Binder:
     def __init__(self, unit: Unit, adapter: Adapter, scope: Scope, route: frozenset[str]) -> None:
         """Read the unit's ``with`` and its declared parameters."""
         self.unit = unit
-        self.scope = scope
+        self.scope = scope.using(f"'with' of {unit.name or unit.call!r}")
         self.route = route
         self.roots = ARGUMENT_ROOTS | {adapter.namespace}
         self.declared = {p.name: p for p in unit.parameters}
         self.references: dict[str, _Reference] = {}
-        self.clause = {**_mapped(unit.parameters), **unit.arguments}
+        self.implicit: set[str] = set()
+        self.clause = {**_mapped(unit), **unit.arguments}
 
     @property
     def given(self) -> list[str]:
@@ -74,7 +78,7 @@ class Binder:
                 written[each.name] = self._implicit(each)
         used = {ref.name for ref in self.references.values()}
         return Binding(
-            unused=[p for p in self.unit.parameters if p.name not in used and not _constant(p)],
+            unused=[p for p in self._open_parameters() if p.name not in used],
             arguments=self._arguments(written, known, passes_content=passes_content),
             inputs=list(written.items()),
         )
@@ -83,8 +87,12 @@ class Binder:
 
     def _expression(self, value: Json, where: Where, target: Input | None) -> Expression:
         if isinstance(value, str):
-            return self._text(value, where, target)
-        return compile_value(value, lambda text: self._text(text, where, None))
+            expression = self._text(value, where, target)
+        else:
+            value = _without_nulls(value)
+            expression = compile_value(value, lambda text: self._text(text, where, None))
+        unset, self.scope.unset = self.scope.unset, {}
+        return _refusing(expression, unset, self.scope.used_by) if unset else expression
 
     def _text(self, text: str, where: Where, target: Input | None) -> Expression:
         match = _REFERENCE.fullmatch(text)
@@ -98,18 +106,20 @@ class Binder:
                     f"write '{{{{{match[2]}}}}}'",
                 )
             )
-            return constant(self.scope.variable(text, where))
+            return self.scope.resolve(Placeholder(text), where)
         if "{{" not in text:
             return constant(text)
+        parts = parse(text)
+        alone = target if len(parts) == 1 else None
 
-        def resolve(placeholder: Placeholder) -> str | Expression:
+        def resolve(placeholder: Placeholder) -> Expression:
             name = self._argument_of(placeholder)
-            if name is None:
+            if name is None or placeholder.filter not in ("", *FILTERS):
                 return self.scope.resolve(placeholder, where)
-            found = self._refer(name, None)
+            found = self._refer(name, alone)
             return reference(found.direct, placeholder.filter) if found.direct else found
 
-        return compile_text(parse(text), resolve)
+        return compile_text(parts, resolve)
 
     def _argument_of(self, placeholder: Placeholder) -> str | None:
         match = _REFERENCE.fullmatch(placeholder.name)
@@ -119,8 +129,8 @@ class Binder:
 
     def _refer(self, name: str, target: Input | None) -> Expression:
         parameter = self.declared.get(name)
-        if parameter is not None and _constant(parameter):
-            return constant(parameter.value)  # type: ignore[arg-type]
+        if (fixed := _constant_of(parameter)) is not UNSET:
+            return constant(fixed)
         located = _LOCATED.fullmatch(name)
         if located and self.unit.method and not self._is_name(name):
             found = _Reference(f"{located[1]}.{located[2]}", located[2], located[1])
@@ -137,14 +147,13 @@ class Binder:
 
     def _implicit(self, target: Input) -> Expression:
         parameter = self.declared.get(target.name)
-        if parameter is not None and _constant(parameter):
-            return constant(parameter.value)  # type: ignore[arg-type]
+        if (fixed := _constant_of(parameter)) is not UNSET:
+            return constant(fixed)
+        self.implicit.add(target.name)
         location = "content" if _is_content(target) else ""
         if parameter is not None and self.unit.method and not location:
             location = parameter.location
-        self.references.setdefault(
-            target.name, _Reference(target.name, target.name, location)
-        )
+        self.references.setdefault(target.name, _Reference(target.name, target.name, location))
         return reference(target.name)
 
     # --------------------------------------------------------------------------- arguments
@@ -167,19 +176,41 @@ class Binder:
         for key, ref in self._ordered():
             parameter = self.declared.get(ref.name)
             argument = _argument(ref, direct.get(key, []), parameter, required=key in needed)
-            if passes_content and argument.location == "" and ref.name in self.route:
-                argument = replace(argument, location="path")
-            elif passes_content and argument.location == "":
-                argument = replace(argument, location="query")
-            if self.unit.method and ref.name in self.route and argument.location in ("", "path"):
-                argument = replace(argument, location="path", required=True)
-            arguments.append(argument)
+            argument = replace(argument, header=argument.header and ref.name in self.implicit)
+            if self.unit.method:
+                argument = self._placed(argument, passes_content=passes_content)
+            arguments.append(self._with_sound_schema(argument))
         return arguments
+
+    def _placed(self, argument: Argument, *, passes_content: bool) -> Argument:
+        """Say where REST takes an argument from, as far as that is known beforehand."""
+        if argument.name in self.route and argument.location in ("", "path"):
+            return replace(argument, location="path", required=True)
+        if passes_content and argument.location == "":
+            return replace(argument, location="query")
+        if passes_content and argument.location == "content":
+            return replace(argument, type="")  # whatever JSON it is, it is passed on
+        return argument
+
+    def _with_sound_schema(self, argument: Argument) -> Argument:
+        try:
+            compile_check(argument)
+        except ValueError as error:
+            parameter = self.declared.get(argument.name)
+            self.scope.report(
+                (parameter or self.unit).where.warning(
+                    "W-SCHEMA",
+                    f"the schema of {argument.name!r} cannot be checked: {error}",
+                    "mend it: only the type is checked",
+                )
+            )
+            return replace(argument, schema={})
+        return argument
 
     def _ordered(self) -> list[tuple[str, _Reference]]:
         """Order arguments as declared, then as referred to."""
-        for parameter in self.unit.parameters:
-            if parameter.name not in self.references and not _constant(parameter):
+        for parameter in self._open_parameters():
+            if parameter.name not in self.references:
                 location = parameter.location if self.unit.method else ""
                 self.references[parameter.name] = _Reference(
                     parameter.name, parameter.name, location
@@ -187,11 +218,32 @@ class Binder:
         order = {p.name: n for n, p in enumerate(self.unit.parameters)}
         return sorted(self.references.items(), key=lambda r: order.get(r[1].name, len(order)))
 
+    def _open_parameters(self) -> list[Parameter]:
+        return [p for p in self.unit.parameters if _constant_of(p) is UNSET]
 
-def _constant(parameter: Parameter) -> bool:
-    """Say whether a declared parameter is a constant, whatever the caller sends."""
-    value = parameter.value
-    return value is not UNSET and not (isinstance(value, str) and value.startswith("$"))
+
+def _constant_of(parameter: Parameter | None) -> Json | Unset:
+    """Return what a declared parameter always is, UNSET where the caller says it."""
+    value = parameter.value if parameter else UNSET
+    return UNSET if isinstance(value, str) and value.startswith("$") else value
+
+
+def _refusing(expression: Expression, unset: Mapping[str, str], used_by: str) -> Expression:
+    """Refuse the calls that need a variable without a value."""
+
+    def refuse(_: Inputs) -> Json:
+        raise VariableError(unset, used_by)
+
+    return replace(expression, evaluate=refuse)
+
+
+def _without_nulls(value: Json) -> Json:
+    """Leave out nulls: in ``with`` they are absent (R-WITH-3)."""
+    if isinstance(value, dict):
+        return {k: _without_nulls(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [_without_nulls(v) for v in value if v is not None]
+    return value
 
 
 def _is_content(target: Input) -> bool:
@@ -224,12 +276,18 @@ def _argument(
 _TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object"})
 
 
-def _mapped(parameters: Sequence[Parameter]) -> dict[str, Json]:
-    """Read ``mapping`` of declared inputs (published dialect): where each one goes."""
+def _mapped(unit: Unit) -> dict[str, Json]:
+    """Read ``mapping`` of declared inputs: where each one goes (R-MCP-6)."""
     clause: dict[str, Json] = {}
-    for parameter in parameters:
-        if parameter.mapping and not parameter.mapping.startswith("$"):
-            match = _PARAMETER_TARGET.fullmatch(parameter.mapping)
-            target = match[1] if match else parameter.mapping.rpartition(".")[2]
+    for parameter in unit.parameters:
+        mapping = parameter.mapping.removeprefix("$").removeprefix(".")
+        match = _PARAMETER_TARGET.fullmatch(mapping)
+        if match:
+            target = match[1]
+        elif unit.call and mapping.startswith(f"{unit.call}."):
+            target = mapping.removeprefix(f"{unit.call}.")
+        else:
+            target = mapping.rpartition(".")[2]
+        if target:
             clause[target] = f"tools.{parameter.name}"
     return clause

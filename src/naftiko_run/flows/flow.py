@@ -1,10 +1,16 @@
 """A flow: checked arguments in, one upstream call (or one per element), a mapped outcome out."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from naftiko_run.errors import FieldProblem, InputError, NaftikoError, UnreadableReply
+from naftiko_run.errors import (
+    FieldProblem,
+    InputError,
+    UnreadableReply,
+    UpstreamError,
+    UpstreamTimeout,
+)
 from naftiko_run.flows.inputs import Checker
 from naftiko_run.mapping.json_codec import dumps, is_json, loads
 from naftiko_run.mapping.template import Evaluate
@@ -27,7 +33,6 @@ class Results:
     shape: Callable[[Json], Json] | None = None
     decode: Callable[[Reply], Json] | None = None
     opaque: bool = False
-    media_type: str = ""
 
     def outcome(self, reply: Reply) -> Outcome:
         """Map a reply; raises :class:`UnreadableReply` for one that breaks its format's promise."""
@@ -74,10 +79,26 @@ class CallFlow:
     bindings: Sequence[tuple[str, Evaluate]]
     operation: Operation
     results: Results
+    names: Mapping[str, str] = field(default_factory=dict)
+    """The caller's name of each input that is one argument and nothing else."""
 
     async def __call__(self, arguments: Inputs) -> Outcome:
         """Run the flow once."""
-        return self.results.outcome(await self.operation(self.inputs(arguments)))
+        return await self.send(self.inputs(arguments))
+
+    async def send(self, inputs: Inputs) -> Outcome:
+        """Call the operation; what it refuses is told under the caller's names."""
+        try:
+            reply = await self.operation(inputs)
+        except InputError as error:
+            if not self.names:
+                raise
+            raise InputError(self._renamed(p) for p in error.problems) from None
+        return self.results.outcome(reply)
+
+    def _renamed(self, problem: FieldProblem) -> FieldProblem:
+        name = self.names.get(problem.field, problem.field)
+        return problem if name == problem.field else replace(problem, field=name, location="")
 
     def inputs(self, arguments: Inputs) -> dict[str, Json]:
         """Check the arguments and make the operation's inputs of them."""
@@ -105,14 +126,14 @@ class ForEachFlow:
         if not isinstance(elements, list) or not elements:
             raise InputError([FieldProblem(self.name, "needs at least one element")])
         if len(elements) == 1:
-            return await self._one({**inputs, self.element: elements[0]})
+            return await self.call.send({**inputs, self.element: elements[0]})
         gate = asyncio.Semaphore(CONCURRENCY)
 
         async def limited(element: Json) -> Outcome:
             async with gate:
                 try:
-                    return await self._one({**inputs, self.element: element})
-                except NaftikoError as error:
+                    return await self.call.send({**inputs, self.element: element})
+                except (InputError, UpstreamError) as error:
                     # What went wrong for one element is told in its place: the others have
                     # happened, and are neither hidden nor repeated.
                     return _failed(error)
@@ -120,12 +141,11 @@ class ForEachFlow:
         outcomes = await asyncio.gather(*(limited(element) for element in elements))
         return _gathered(outcomes)
 
-    async def _one(self, inputs: Inputs) -> Outcome:
-        return self.call.results.outcome(await self.call.operation(inputs))
 
-
-def _failed(error: NaftikoError) -> Outcome:
-    status = 400 if isinstance(error, InputError) else 502
+def _failed(error: InputError | UpstreamError) -> Outcome:
+    status = 504 if isinstance(error, UpstreamTimeout) else 502
+    if isinstance(error, InputError):
+        status = 400
     return Outcome(status, dumps({"detail": str(error)}), "application/json", failed=True)
 
 
@@ -134,8 +154,7 @@ def _gathered(outcomes: Sequence[Outcome]) -> Outcome:
     statuses = {o.status for o in outcomes}
     status = statuses.pop() if len(statuses) == 1 else 207
     failed = any(o.failed for o in outcomes)
-    return replace(outcomes[0], status=status, body=dumps({"results": results}), failed=failed,
-                   media_type="application/json", headers=())
+    return Outcome(status, dumps({"results": results}), "application/json", failed=failed)
 
 
 def _json_of(outcome: Outcome) -> Json:

@@ -7,14 +7,16 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from naftiko_run.errors import FieldProblem, InputError
 from naftiko_run.mapping.json_codec import loads
-from naftiko_run.types import MISSING, Argument, Input, Inputs, Json, Text, Texts
+from naftiko_run.types import MISSING, Argument, Input, Inputs, Json, Missing, Text, Texts
 
 Check = Callable[[Json], Json]
 """Returns the value as the operation gets it; raises ValueError with what is wrong."""
+
+_MOST_EXPLAINED = 300
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,400}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
@@ -40,7 +42,7 @@ class Checker:
         problems: list[FieldProblem] = []
         used = 0
         for key, check, required in self._checks:
-            value = given.get(key, MISSING)
+            value: Json | Missing = given.get(key, MISSING)
             if value is not MISSING:
                 used += 1
                 try:
@@ -60,7 +62,8 @@ class Checker:
 
     def _problem(self, key: str, detail: str) -> FieldProblem:
         argument = self._arguments[key]
-        return FieldProblem(argument.name, detail, argument.location)
+        place = "body" if argument.location == "content" else argument.location
+        return FieldProblem(argument.name, detail, place)
 
     def _unknown(self, given: Inputs) -> Iterable[FieldProblem]:
         names = [a.name for a in self._arguments.values()]
@@ -75,19 +78,24 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
-def compile_check(field: Input) -> Check:
-    """Compile the check of one input: type, coercion from text, null, further keywords."""
-    check = _CHECKS.get(field.type, _anything)
+def compile_check(field: Input) -> Callable[[Json], Json | Missing]:
+    """Compile the check of one input: type, coercion from text, null, further keywords.
+
+    Raises:
+        ValueError: the keywords are no JSON Schema, or refer to another document.
+
+    """
+    check: Check = _CHECKS.get(field.type, _anything)
     if field.type == "array":
         check = _array(field.schema.get("items"))
     keywords = {k: v for k, v in field.schema.items() if k != "format"}
     validate = _keywords(field.type, keywords) if keywords else None
     nullable = field.nullable
 
-    def checked(value: Json) -> Json:
+    def checked(value: Json) -> Json | Missing:
         if value is None:
             # Explicit null counts as absent, unless the spec says that null means something.
-            return None if nullable else MISSING  # type: ignore[return-value]
+            return None if nullable else MISSING
         value = check(value)
         if validate is not None:
             validate(value)
@@ -174,7 +182,7 @@ def _object(value: Json) -> Json:
 
 
 def _array(items: Json) -> Check:
-    element = _anything
+    element: Check = _anything
     if isinstance(items, dict) and isinstance(items.get("type"), str):
         element = _CHECKS.get(str(items["type"]), _anything)
 
@@ -216,13 +224,22 @@ def _keywords(json_type: str, keywords: Mapping[str, Json]) -> Callable[[Json], 
     import jsonschema_rs  # noqa: PLC0415 - only specs that write such keywords need it
 
     schema: dict[str, Any] = {**({"type": json_type} if json_type else {}), **keywords}
-    validator = jsonschema_rs.validator_for(schema)
+    try:
+        validator = jsonschema_rs.validator_for(schema, retriever=_never_retrieve)
+    except ValueError as error:
+        raise ValueError(str(error).partition("\n")[0]) from None
 
     def validate(value: Json) -> None:
         if not validator.is_valid(value):
-            raise ValueError("; ".join(_explain(e) for e in validator.iter_errors(value)))
+            explained = "; ".join(_explain(e) for e in validator.iter_errors(value))
+            raise ValueError(explained[:_MOST_EXPLAINED])
 
     return validate
+
+
+def _never_retrieve(uri: str) -> NoReturn:
+    """Read no other document, neither a file nor over the network."""
+    raise ValueError(f"{uri} is not read")
 
 
 def _explain(error: Any) -> str:  # noqa: ANN401 - jsonschema_rs gives no public type for it

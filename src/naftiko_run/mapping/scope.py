@@ -10,6 +10,7 @@ from naftiko_run.mapping.template import (
     Expression,
     Placeholder,
     compile_text,
+    constant,
     parse,
     reference,
 )
@@ -48,18 +49,22 @@ class Scope:
     def is_variable(self, placeholder: Placeholder) -> bool:
         """Say whether a placeholder means a variable (published dialect, section 2)."""
         name = placeholder.name
-        if self.argument_name(name) is not None or name in self.parameters:
+        if placeholder.single or self.argument_name(name) is not None:
             return False
-        if self.binds.declares(name) or name.startswith("env."):
+        if self.binds.declares(name) or self._of_a_bind(name):
             return True
-        return not placeholder.single and _SCREAMING.fullmatch(name) is not None
+        return name not in self.parameters and _SCREAMING.fullmatch(name) is not None
+
+    def _of_a_bind(self, name: str) -> bool:
+        namespace, dot, key = name.partition(".")
+        known = (n for n in self.binds.names if n.startswith(f"{namespace}."))
+        return bool(dot and key) and (namespace == "env" or any(known))
 
     def variable(self, name: str, where: Where) -> str:
         """Return a variable's value; one without a value is noted and reads as empty."""
-        value = self.binds.value(name)
-        if value is None and name.startswith("env."):
-            value = self.binds.value(name[4:])
-        if not self._declared(name):
+        key = name.removeprefix("env.") if not self.binds.declares(name) else name
+        value = self.binds.value(key)
+        if not self.binds.declares(key):
             self.report(
                 where.warning(
                     "W-VAR-UNDECLARED",
@@ -72,17 +77,13 @@ class Scope:
             return ""
         return value
 
-    def _declared(self, name: str) -> bool:
-        return self.binds.declares(name) or self.binds.declares(name.removeprefix("env."))
-
     def text(self, text: str, where: Where, *, single: bool = False) -> Expression:
         """Compile a text of the consumed side."""
-
         return compile_text(
             parse(text, single=single), lambda placeholder: self.resolve(placeholder, where)
         )
 
-    def resolve(self, placeholder: Placeholder, where: Where) -> str | Expression:
+    def resolve(self, placeholder: Placeholder, where: Where) -> Expression:
         """Give one placeholder its meaning."""
         if placeholder.filter and placeholder.filter not in FILTERS:
             self.report(
@@ -92,9 +93,9 @@ class Scope:
                     f"use one of {', '.join(FILTERS)}",
                 )
             )
-            return ""
+            return constant("")
         if self.is_variable(placeholder):
-            return self.variable(placeholder.name, where)
+            return _secret(self.variable(placeholder.name, where), placeholder)
         name = self.argument_name(placeholder.name) or placeholder.name
         return reference(name, placeholder.filter)
 
@@ -104,23 +105,27 @@ class Scope:
         A name that would be an argument elsewhere is looked up as a variable here.
         """
 
-        def resolve(placeholder: Placeholder) -> str | Expression:
+        def resolve(placeholder: Placeholder) -> Expression:
             name = placeholder.name
-            if not self.is_variable(placeholder):
-                self.report(
-                    where.warning(
-                        "W-AUTH-COMPUTED",
-                        f"nothing defines {name!r}: the environment variable of that name is used",
-                        "declare a variable in 'binds'",
-                    )
+            if self.is_variable(placeholder):
+                return self.resolve(placeholder, where)
+            self.report(
+                where.warning(
+                    "W-AUTH-COMPUTED",
+                    f"nothing defines {name!r}: the environment variable of that name is used",
+                    "declare a variable in 'binds'",
                 )
-                value = self.binds.value(name)
-                if value is None:
-                    self.unset[name] = self.used_by
-                return value or ""
-            return self.variable(name, where)
+            )
+            value = self.binds.value(name)
+            if value is None:
+                self.unset[name] = self.used_by
+            return _secret(value or "", placeholder)
 
-        expression = compile_text(parse(text), resolve)
-        value = expression.evaluate({})
+        value = compile_text(parse(text), resolve).evaluate({})
         return value if isinstance(value, str) else ""
 
+
+def _secret(value: str, placeholder: Placeholder) -> Expression:
+    """Make a variable's value, through its filter, which shows as its name alone."""
+    apply = FILTERS.get(placeholder.filter, str)
+    return constant(apply(value), f"{{{{{placeholder.name}}}}}")

@@ -2,7 +2,7 @@
 
 A text that is one placeholder alone keeps the value's JSON type; placeholders inside a text are
 interpolated. A value that is absent makes the whole text absent, and an object or array that
-becomes empty because of that is absent too.
+becomes empty because of that is absent too. What a variable holds is never shown.
 
 Grammar of a placeholder: ``{{`` name [``|`` filter] ``}}``; in paths also ``{name}`` and
 ``${NAME}``. Names are strict, because GraphQL bodies contain ``}}`` of their own.
@@ -78,13 +78,13 @@ class Expression:
         return self.shown
 
 
-Resolve = Callable[[Placeholder], "str | Expression"]
+Resolve = Callable[[Placeholder], Expression]
 """Gives a placeholder its meaning: a variable's value, or an expression over inputs."""
 
 
-def constant(value: Json) -> Expression:
-    """Make an expression that is always this value."""
-    return Expression(lambda _: value, shown=text_of(value))
+def constant(value: Json, shown: str | None = None) -> Expression:
+    """Make an expression that is always this value; ``shown`` stands for one that is secret."""
+    return Expression(lambda _: value, shown=text_of(value) if shown is None else shown)
 
 
 def reference(name: str, filtered: str = "") -> Expression:
@@ -106,37 +106,28 @@ def reference(name: str, filtered: str = "") -> Expression:
 
 def compile_text(parts: Iterable[Part], resolve: Resolve) -> Expression:
     """Compile a parsed text; one placeholder alone keeps its value's type."""
-    resolved = [part if isinstance(part, str) else resolve(part) for part in parts]
-    if len(resolved) == 1 and isinstance(resolved[0], Expression):
-        return resolved[0]
-    return _concatenate(resolved)
+    resolved = [constant(part) if isinstance(part, str) else resolve(part) for part in parts]
+    return resolved[0] if len(resolved) == 1 else _concatenate(resolved)
 
 
-def _concatenate(parts: list[str | Expression]) -> Expression:
-    if all(isinstance(part, str) for part in parts):
-        return constant("".join(str(part) for part in parts))
-    pieces = tuple(
-        (part, None) if isinstance(part, str) else ("", part.evaluate) for part in parts
-    )
+def _concatenate(parts: list[Expression]) -> Expression:
+    evaluates = tuple(part.evaluate for part in parts)
 
     def join(inputs: Inputs) -> Json | Missing:
         text = ""
-        for literal, evaluate in pieces:
-            if evaluate is None:
-                text += literal
-                continue
+        for evaluate in evaluates:
             value = evaluate(inputs)
             if value is MISSING or value is None:
                 return MISSING
             text += text_of(value)
         return text
 
-    names = _names(part for part in parts if isinstance(part, Expression))
-    return Expression(join, names, frozenset(names), shown="".join(map(str, map(_show, parts))))
-
-
-def _show(part: str | Expression) -> str:
-    return part if isinstance(part, str) else repr(part)
+    names = _names(parts)
+    shown = "".join(part.shown for part in parts)
+    if not names:
+        value = join({})
+        return constant("" if value is MISSING else value, shown)
+    return Expression(join, names, frozenset(names), shown=shown)
 
 
 def _names(expressions: Iterable[Expression]) -> tuple[str, ...]:
