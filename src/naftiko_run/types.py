@@ -9,12 +9,11 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias
 
-Json: TypeAlias = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 """A JSON value (RFC 8259)."""
 
 Inputs = Mapping[str, Json]
 """Named, typed values; a name that is absent was not given (``None`` is an explicit null)."""
-
 
 
 class Missing(Enum):
@@ -87,8 +86,10 @@ class Request:
     body: bytes | None = None
 
     def __repr__(self) -> str:
-        # Headers and query may carry credentials: neither is ever printed.
-        return f"Request({self.method} {self.url.partition('?')[0]})"
+        # Headers, query and path may carry credentials: none of them is ever printed.
+        scheme, mark, rest = self.url.partition("://")
+        authority = rest.partition("/")[0].partition("?")[0]
+        return f"Request({self.method} {scheme}{mark}{authority.rpartition('@')[2]})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,9 @@ class Binds:
     __slots__ = ("_declared", "_environment")
 
     def __init__(
-        self, declared: Mapping[str, str | None] | None = None, environment: Mapping[str, str] = MappingProxyType({}),
+        self,
+        declared: Mapping[str, str | None] | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Keep both; neither is changed."""
         self._declared = dict(declared or {})
