@@ -93,11 +93,12 @@ class _Open:
 
 @dataclass(frozen=True, slots=True)
 class _Anchored:
-    """What an anchor names: the value, its text if it is a scalar, and how many nodes it has."""
+    """What an anchor names: the value, its text if it is a scalar, its nodes and its row."""
 
     value: Json
     text: str | None
     size: int
+    row: int
 
 
 class Composer:
@@ -162,23 +163,25 @@ class Composer:
             self._count += 1
             if self._count > limit:
                 self._fail(event, f"more than {limit:,} values", "split the file")
+            row = len(starts)
             starts.append(event.start_mark.index)
             ends.append(event.end_mark.index)
             after.append(0)
             if kind is SCALAR:
                 if top is not None and top.key is None and top.places is not None:
-                    self._key(top, top.places, event, event.value)
+                    self._key(top, top.places, event, event.value, row)
                     continue
-                value = self._scalar(event)
+                value = self._scalar(event, row)
             elif kind is MAPPING or kind is LIST:
-                top = self._push(event, top, len(starts) - 1)
+                top = self._push(event, top, row)
                 continue
             else:
                 anchored = self._alias(event, event.anchor or "")
+                self.positions.targets[row] = anchored.row
                 if top is not None and top.key is None and top.places is not None:
                     if anchored.text is None:
                         self._fail(event, "a key must be text; this one is a collection")
-                    self._key(top, top.places, event, anchored.text)
+                    self._key(top, top.places, event, anchored.text, row)
                     continue
                 value = anchored.value
             if top is None:
@@ -195,13 +198,16 @@ class Composer:
         elif type(top.value) is dict:
             top.value[top.name] = value
 
-    def _key(self, top: _Open, places: dict[str, int], event: Event, text: str) -> None:
+    def _key(self, top: _Open, places: dict[str, int], event: Event, text: str, row: int) -> None:
+        starts, ends = self.positions.starts, self.positions.ends
         if text in places:
             self._repeated(event, text, places[text])
         else:
-            places[text] = event.start_mark.index
-        if type(event) is SCALAR and event.anchor is not None:
-            self._scalar(event)
+            places[text] = starts[row]
+        if ends[row] - starts[row] != len(text):
+            self.positions.names[row] = text
+            if type(event) is SCALAR and event.anchor is not None:
+                self._scalar(event, row)
         top.key, top.name = event, text
 
     def _repeated(self, event: Event, text: str, first: int) -> None:
@@ -218,7 +224,7 @@ class Composer:
             raise FaultError(fault)
         self.faults.append(fault)
 
-    def _scalar(self, event: Event) -> Json:
+    def _scalar(self, event: Event, row: int) -> Json:
         try:
             if event.tag is not None:
                 value = tagged(event.value, event.tag)
@@ -227,7 +233,7 @@ class Composer:
         except ScalarError as error:
             self._fail(event, str(error), "quote it if it is meant as text")
         if event.anchor is not None:
-            self._anchors[event.anchor] = _Anchored(value, event.value, 1)
+            self._anchors[event.anchor] = _Anchored(value, event.value, 1, row)
         return value
 
     def _push(self, event: Event, top: _Open | None, row: int) -> _Open:
@@ -243,6 +249,8 @@ class Composer:
         opened = _Open({} if mapping else [], event.anchor, self._count, row)
         if mapping:
             opened.places = {}
+        else:
+            self.positions.lists.add(row)
         self._stack.append(opened)
         return opened
 
@@ -253,7 +261,7 @@ class Composer:
         if top.anchor is not None:
             size = self._count - top.count + 1
             self._open_anchors.discard(top.anchor)
-            self._anchors[top.anchor] = _Anchored(top.value, None, size)
+            self._anchors[top.anchor] = _Anchored(top.value, None, size, top.row)
         return top.value
 
     def _alias(self, event: Event, name: str) -> _Anchored:

@@ -227,7 +227,8 @@ def _compose(lines: Lines, limits: Limits, parser: Callable[[str], Take]) -> tup
         data = composer.document()
     except FaultError as error:
         faults.append(error.fault)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        # The last two come from PyYAML's own parser, for escapes that are no characters.
         faults.append(explain(error, lines))
     else:
         if data is None:

@@ -10,8 +10,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import yaml
-
 from naftiko_run.loading.composer import Fault
 from naftiko_run.loading.lines import Lines
 from naftiko_run.loading.scalars import short
@@ -47,7 +45,7 @@ class _Place:
         return Fault(message=message, fix=fix, start=begin, end=begin + width)
 
 
-def explain(error: yaml.YAMLError, lines: Lines) -> Fault:
+def explain(error: Exception, lines: Lines) -> Fault:
     """Say what is wrong, where, and what to do."""
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     index = mark.index if mark else 0
@@ -263,6 +261,7 @@ def _tag_handle(place: _Place) -> Fault:
     return place.fault(
         "'!' without quotes begins a tag, and this one is not known",
         "quote the value if it is meant as text",
+        start=place.began,
     )
 
 
@@ -280,13 +279,16 @@ _SENTENCES: tuple[tuple[re.Pattern[str], Callable[[_Place], Fault]], ...] = tupl
         (r"mapping values are not allowed", _second_colon),
         (r"could not find expected ':'", _no_colon),
         (r"unknown escape", _escape),
-        (r"Unicode character escape|escape sequence of", _half_character),
-        (r"unexpected end of stream", _open_quote),
+        (r"Unicode character escape|escape sequence of|hexa?decimal|chr\(\)", _half_character),
+        (r"unexpected end of stream|unexpected document (?:indicator|separator)", _open_quote),
         (r"cannot start any token", _reserved),
         (r"expected alphabetic or numeric character, but found ':'|directive", _directive),
         (r"unexpected non-alphabetical character", _directive),
         (r"expected alphabetic or numeric character", _sigil),
-        (r"expected comment or line break|chomping or indentation", _block_header),
+        (r"expected comment or line break|indentation indicator", _block_header),
+        (r"tag URI|expected URI|URI escaped octet|UTF-8 octet|'utf-8' codec", _tag_handle),
+        (r"whitespace or line break|expected '>'|expected the '>'", _tag_handle),
+        (r"expected version number|a digit, but found", _directive),
         (r"sequence entries are not allowed", _item_in_line),
         (r"mapping keys are not allowed", _question),
         (r"(?:expected|expected the) node content", _no_value),
