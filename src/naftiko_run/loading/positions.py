@@ -21,9 +21,9 @@ class Positions:
 
     def __init__(self) -> None:
         """Start with no node."""
-        self.starts = array("L")
-        self.ends = array("L")
-        self.after = array("L")
+        self.starts = array("I")
+        self.ends = array("I")
+        self.after = array("I")
         """The node after a collection; 0 for what is no collection."""
         self.lists: set[int] = set()
         """The collections that are lists."""
