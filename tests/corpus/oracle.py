@@ -403,7 +403,7 @@ class Request:
         return Upstream(
             operation.method,
             f"{split.scheme}://{split.netloc}",
-            (split.path.rstrip("/") + self.path()) or "/",
+            (encode_literal(split.path).rstrip("/") + self.path()) or "/",
             tuple(query),
             tuple(headers),
             self.body(extra),

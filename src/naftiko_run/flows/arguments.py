@@ -178,17 +178,20 @@ class Binder:
             argument = _argument(ref, direct.get(key, []), parameter, required=key in needed)
             argument = replace(argument, header=argument.header and ref.name in self.implicit)
             if self.unit.method:
-                argument = self._placed(argument, passes_content=passes_content)
+                # A body that is passed on as it is has no fields to look into, except those that
+                # the operation takes by name.
+                opaque = passes_content and all(t.location != "body" for t in direct.get(key, []))
+                argument = self._placed(argument, opaque=opaque)
             arguments.append(self._with_sound_schema(argument))
         return arguments
 
-    def _placed(self, argument: Argument, *, passes_content: bool) -> Argument:
+    def _placed(self, argument: Argument, *, opaque: bool) -> Argument:
         """Say where REST takes an argument from, as far as that is known beforehand."""
         if argument.name in self.route and argument.location in ("", "path"):
             return replace(argument, location="path", required=True)
-        if passes_content and argument.location == "":
+        if opaque and argument.location == "":
             return replace(argument, location="query")
-        if passes_content and argument.location == "content":
+        if opaque and argument.location == "content":
             return replace(argument, type="")  # whatever JSON it is, it is passed on
         return argument
 

@@ -25,10 +25,14 @@ def properties(arguments: Sequence[Argument]) -> dict[str, str]:
     Names that some clients refuse get ``_`` for each character that is not portable; the original
     spelling is accepted too, as it is the key itself.
     """
+    # Names that are portable as they stand keep them, whoever else would turn into one.
+    taken = {a.name for a in arguments if _portable(a.name) == a.name}
     published: dict[str, str] = {}
     for argument in arguments:
         name = _portable(argument.name)
-        published[_unique(name, set(published), "_")] = argument.key
+        if name != argument.name or name in published:
+            name = _unique(name, taken | published.keys(), "_")
+        published[name] = argument.key
     return published
 
 
