@@ -31,6 +31,8 @@ class Guard:
                     return Problem(400, "a request needs exactly one Host header field")
                 host_field = value
             elif name == b"origin":
+                if origin_field is not None:
+                    return Problem(400, "a request has one Origin header field at most")
                 origin_field = value
         if host_field is None:
             return Problem(400, "a request needs exactly one Host header field")

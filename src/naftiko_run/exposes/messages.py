@@ -1,5 +1,7 @@
 """HTTP messages of the faces: reading a request within limits, sending an answer (ASGI)."""
 
+import asyncio
+import contextlib
 from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
@@ -9,6 +11,14 @@ from naftiko_run.types import Headers, Json, Text, Texts
 
 MAX_BODY = 4 * 1024 * 1024
 """The most bytes that a request body may have, the same for every face."""
+
+
+MAX_FIELDS = 1000
+"""The most names that a query, a form or an object of arguments may have: each one that is unknown
+is worth a sentence to its sender, so their number is the cost of a wrong request."""
+
+_LINGER_BYTES = 16 * MAX_BODY
+_LINGER_SECONDS = 5.0
 
 
 class BodyTooLargeError(Exception):
@@ -59,6 +69,33 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
         message = await receive()
 
 
+async def send_and_close(
+    receive: Receive, send: Send, status: int, body: bytes, media_type: str
+) -> None:
+    """Answer a request whose body was not read, and close its connection.
+
+    RFC 9112 section 9.6: closing while the caller still sends would reset the connection, and the
+    answer would be lost with it. So what still comes is read and forgotten first, within limits.
+    """
+    fields = [
+        _NOSNIFF,
+        (b"content-type", media_type.encode("latin-1")),
+        (b"content-length", b"%d" % len(body)),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": fields})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    size = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            while size < _LINGER_BYTES:
+                message = await receive()
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    break
+                size += len(message.get("body", b""))
+    await send({"type": "http.response.body", "body": b""})
+
+
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 _JSON = (b"content-type", b"application/json")
 
@@ -86,7 +123,8 @@ def parse_pairs(text: bytes) -> dict[str, Json]:
     """Parse a query or a form (WHATWG URL, section 5.1): texts, and lists of repeated ones.
 
     Raises:
-        ValueError: it is not UTF-8 once decoded.
+        ValueError: it is not UTF-8 once decoded, or has more than :data:`MAX_FIELDS` names; its
+            text says which, to go behind what it is about.
     """
     pairs: dict[str, Json] = {}
     for pair in text.split(b"&"):
@@ -95,6 +133,8 @@ def parse_pairs(text: bytes) -> dict[str, Json]:
         raw_name, _, raw_value = pair.partition(b"=")
         name, value = _decoded(raw_name), Text(_decoded(raw_value))
         if name not in pairs:
+            if len(pairs) == MAX_FIELDS:
+                raise ValueError(f"has more than {MAX_FIELDS} names")
             pairs[name] = value
             continue
         known = pairs[name]
@@ -106,7 +146,10 @@ def parse_pairs(text: bytes) -> dict[str, Json]:
 
 
 def _decoded(text: bytes) -> str:
-    return unquote_to_bytes(text.replace(b"+", b" ")).decode("utf-8")
+    try:
+        return unquote_to_bytes(text.replace(b"+", b" ")).decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8 text") from None
 
 
 def parse_cookies(text: str) -> Mapping[str, Text]:

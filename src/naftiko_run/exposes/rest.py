@@ -14,12 +14,14 @@ from starlette.types import Receive, Scope, Send
 from naftiko_run.errors import FieldProblem, InputError
 from naftiko_run.exposes.messages import (
     MAX_BODY,
+    MAX_FIELDS,
     BodyTooLargeError,
     DisconnectedError,
     header,
     parse_cookies,
     parse_pairs,
     read_body,
+    send_and_close,
     send_bytes,
 )
 from naftiko_run.exposes.problems import MEDIA_TYPE, Problem, problem_of, unservable
@@ -84,26 +86,36 @@ class Endpoint:
             await self._read(given, receive)
             outcome = await flow(self.arguments(given))
         except BodyTooLargeError:
-            detail = f"the request body has more than {MAX_BODY} bytes"
-            await _send_problem(send, Problem(413, detail), (("connection", "close"),))
+            problem = Problem(413, f"the request body has more than {MAX_BODY} bytes")
+            await send_and_close(receive, send, 413, problem.dumps(), MEDIA_TYPE)
             return
         except DisconnectedError:
             return
         except Exception as error:  # noqa: BLE001 - one boundary turns every error into an answer
             await _send_problem(send, problem_of(error))
             return
+        if not 200 <= outcome.status <= 599:
+            # HTTP has no such status (RFC 9110 section 15), so it cannot be passed on.
+            text = f"the upstream answered with the status {outcome.status}"
+            await _send_problem(send, Problem(502, text))
+            return
         await send_bytes(send, outcome.status, outcome.body, outcome.media_type, outcome.headers)
 
     async def _read(self, given: Given, receive: Receive) -> None:
         scope = given.scope
-        if scope["method"] in ("GET", "HEAD") and not header(scope, b"content-length"):
+        if scope["method"] in ("GET", "HEAD") and not _has_body(scope):
             return
         body = await read_body(scope, receive)
         if not body:
             return
+        coding = header(scope, b"content-encoding").lower()
+        if coding not in ("", "identity"):
+            raise _bad_body(f"is encoded as {coding}; send it without a content coding")
         value, is_form = _decode(body, header(scope, b"content-type"))
         given.content = value
         if isinstance(value, dict):
+            if len(value) > MAX_FIELDS and not self._takes_content:
+                raise _bad_body(f"has more than {MAX_FIELDS} fields")
             given.fields = value
         elif is_form or not self._takes_content:
             raise _bad_body("must be a JSON object with the fields of this operation")
@@ -191,8 +203,8 @@ class RestFace:
         query_string: bytes = scope["query_string"]
         try:
             query = parse_pairs(query_string) if query_string else _NOTHING
-        except ValueError:
-            await _send_problem(send, Problem(400, "the query is not UTF-8 text"))
+        except ValueError as error:
+            await _send_problem(send, Problem(400, f"the query {error}"))
             return
         if claim.conflict:
             await _send_problem(send, _conflict(claim))
@@ -216,6 +228,10 @@ class RestFace:
         allowed = ", ".join(sorted({m for match in matches for m in match.values}))
         problem = Problem(405, f"{scope['method']} is not served here; use {allowed}")
         await _send_problem(send, problem, (("allow", allowed),))
+
+
+def _has_body(scope: Scope) -> bool:
+    return bool(header(scope, b"content-length") or header(scope, b"transfer-encoding"))
 
 
 def _raw_path(scope: Scope) -> bytes:
@@ -260,8 +276,8 @@ def _decode(body: bytes, content_type: str) -> tuple[Json, bool]:
     if media_type == _FORM and body.lstrip()[:1] not in (b"{", b"["):
         try:
             return dict(parse_pairs(body)), True
-        except ValueError:
-            raise _bad_body("is not UTF-8 text") from None
+        except ValueError as error:
+            raise _bad_body(str(error)) from None
     # curl says "form" of whatever -d gives it: a body that begins as JSON is read as JSON.
     json_like = media_type in ("", _FORM) or media_type.endswith(("/json", "+json"))
     if not json_like:
@@ -272,12 +288,22 @@ def _decode(body: bytes, content_type: str) -> tuple[Json, bool]:
         raise _bad_body(f"is not JSON: {str(error).removeprefix('not JSON: ')}") from None
 
 
+def _captured(name: str, value: str) -> Text:
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            # The router keeps bytes that are not UTF-8 as lone surrogates, which no text has.
+            raise InputError([FieldProblem(name, "is not UTF-8 text", "path")]) from None
+    return Text(value)
+
+
 def _anywhere(argument: Argument) -> Take:
     name, also_header = argument.name, argument.header
 
     def take(given: Given) -> Json | Missing:
         if name in given.captures:
-            return Text(given.captures[name])
+            return _captured(name, given.captures[name])
         if name in given.fields:
             return given.fields[name]
         if name in given.query:
@@ -292,7 +318,7 @@ def _from_path(argument: Argument) -> Take:
 
     def take(given: Given) -> Json | Missing:
         value = given.captures.get(name)
-        return MISSING if value is None else Text(value)
+        return MISSING if value is None else _captured(name, value)
 
     return take
 
