@@ -12,7 +12,7 @@ from naftiko_run.exposes.docs import page
 from naftiko_run.exposes.guard import Guard
 from naftiko_run.exposes.messages import send_bytes
 from naftiko_run.exposes.openapi import describe
-from naftiko_run.exposes.problems import MEDIA_TYPE
+from naftiko_run.exposes.problems import MEDIA_TYPE, Problem
 from naftiko_run.exposes.rest import RestFace
 from naftiko_run.exposes.units import Listener, ToolServer
 from naftiko_run.mapping.json_codec import dumps
@@ -39,6 +39,7 @@ class ListenerApp:
         self.pages: dict[str, tuple[bytes, str]] = {}
         self._ours: set[str] = set()
         self._faces: dict[str, _RunningFace] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def update(self, listener: Listener) -> None:
         """Serve this from now on; requests under way finish on what they began with.
@@ -69,12 +70,19 @@ class ListenerApp:
         self.endpoints = {path: face for path, face in endpoints.items() if path in free}
         for namespace, running in gone.items():
             del self._faces[namespace]
-            await running.stop()
+            # Its calls under way finish; nothing waits for them here.
+            leaving = asyncio.create_task(running.stop())
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+
+    def release(self) -> None:
+        """End what never ends by itself, before anything waits for the requests under way."""
+        for running in self._faces.values():
+            running.face.release()
 
     async def stop(self) -> None:
-        """Stop the faces; no request may be under way."""
-        for running in self._faces.values():
-            await running.stop()
+        """Stop the faces, once their calls are finished."""
+        await asyncio.gather(*(running.stop() for running in self._faces.values()), *self._leaving)
         self._faces.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -104,7 +112,8 @@ class ListenerApp:
         if face is not None:
             await face(scope, receive, send)
             return
-        await self.rest(scope, receive, send)
+        problem = Problem(405, f"{scope['method']} is not served here; use GET")
+        await send_bytes(send, 405, problem.dumps(), MEDIA_TYPE, (("allow", "GET, HEAD"),))
 
 
 class _RunningFace:
@@ -126,6 +135,8 @@ class _RunningFace:
             await self._stopping.wait()
 
     async def stop(self) -> None:
+        self.face.release()
+        await self.face.idle()
         self._stopping.set()
         if self._task is not None:
             await self._task

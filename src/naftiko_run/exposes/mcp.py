@@ -1,5 +1,6 @@
 """The MCP face: tools over Streamable HTTP, every protocol revision on one endpoint, stateless."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -16,14 +17,18 @@ from mcp.shared.subscriptions import ToolsListChanged
 from starlette.types import Receive, Scope, Send
 
 from naftiko_run.errors import FieldProblem, InputError
-from naftiko_run.exposes.messages import MAX_BODY
-from naftiko_run.exposes.problems import Problem, problem_of
+from naftiko_run.exposes.messages import MAX_BODY, MAX_FIELDS, send_bytes
+from naftiko_run.exposes.problems import MEDIA_TYPE, Problem, problem_of
 from naftiko_run.exposes.units import Tool, ToolServer
 from naftiko_run.mapping.json_codec import dumps, loads
 from naftiko_run.types import Json, Outcome
 
 ERROR_TEXT_LIMIT = 16_384
 """How many characters of an upstream's error body a tool's answer repeats."""
+
+STRUCTURED_DEPTH = 200
+"""How deep a value may be nested to stand in ``structuredContent``: the SDK's serializer stops at
+255, and answers nothing then. Deeper ones are in the text all the same."""
 
 _STRUCTURED_SINCE = "2025-06-18"
 _ANY_ROOT_SINCE = "2026-07-28"
@@ -37,6 +42,11 @@ class McpFace:
         self.namespace = served.namespace
         self._serve(served)
         self._bus = InMemorySubscriptionBus()
+        self._streams = ListenHandler(self._bus)
+        self._released = False
+        self._busy = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         server: Server[Any] = Server(
             served.namespace,
             version=served.version,
@@ -44,7 +54,7 @@ class McpFace:
             instructions=served.instructions or None,
             on_list_tools=self._list_tools,
             on_call_tool=self._call_tool,
-            on_subscriptions_listen=ListenHandler(self._bus),
+            on_subscriptions_listen=self._listen,
             get_tool_input_schema=self._input_schema,
         )
         self._server = server
@@ -76,8 +86,33 @@ class McpFace:
         if self._listed != before:
             await self._bus.publish(ToolsListChanged())
 
+    def release(self) -> None:
+        """End the streams of clients that listen: they would never end by themselves."""
+        self._released = True
+        self._streams.close()
+
+    async def idle(self) -> None:
+        """Wait until no request is under way."""
+        await self._idle.wait()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request of the endpoint."""
+        if scope["method"] != "POST":
+            # Stateless, there is nothing that the stream of a GET would ever bring, and no session
+            # that a DELETE could end (every revision allows 405 for both).
+            problem = Problem(405, f"{scope['method']} is not served here; use POST")
+            await send_bytes(send, 405, problem.dumps(), MEDIA_TYPE, (("allow", "POST"),))
+            return
+        self._busy += 1
+        self._idle.clear()
+        try:
+            await self._post(scope, receive, send)
+        finally:
+            self._busy -= 1
+            if not self._busy:
+                self._idle.set()
+
+    async def _post(self, scope: Scope, receive: Receive, send: Send) -> None:
         # RFC 9110 section 5.5: white space around a field value is no part of it; the parser
         # leaves what is behind it, and the header checks compare exactly.
         headers = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
@@ -91,6 +126,15 @@ class McpFace:
     def _input_schema(self, name: str) -> Mapping[str, Any] | None:
         tool = self._tools.get(name)
         return tool.input_schema if tool else None
+
+    async def _listen(
+        self,
+        context: Any,  # noqa: ANN401 - as for a call
+        params: types.SubscriptionsListenRequestParams,
+    ) -> types.SubscriptionsListenResult:
+        if self._released:
+            raise MCPError(code=types.INTERNAL_ERROR, message="this server is stopping")
+        return await self._streams(context, params)
 
     async def _list_tools(self, _context: Any, _params: Any) -> types.ListToolsResult:  # noqa: ANN401
         return self._listed
@@ -109,6 +153,8 @@ class McpFace:
 
 async def call(tool: Tool, given: Mapping[str, Any], version: str) -> types.CallToolResult:
     """Call a tool; what goes wrong is a result with ``isError``, as agents can read that."""
+    if len(given) > MAX_FIELDS:
+        return _refused(Problem(400, f"there are more than {MAX_FIELDS} arguments"), version)
     try:
         renamed: dict[str, Json] = {tool.properties.get(n, n): v for n, v in given.items()}
         outcome = await tool.flow(renamed)
@@ -147,7 +193,7 @@ def result_of(outcome: Outcome, version: str) -> types.CallToolResult:
     if is_json and (
         version >= _ANY_ROOT_SINCE or (version >= _STRUCTURED_SINCE and isinstance(value, dict))
     ):
-        structured = value
+        structured = value if _is_flat(value, text) else None
     return types.CallToolResult(
         content=[types.TextContent(type="text", text=text)], structured_content=structured
     )
@@ -155,6 +201,8 @@ def result_of(outcome: Outcome, version: str) -> types.CallToolResult:
 
 def _failed(outcome: Outcome, value: Json, text: str | None, version: str) -> types.CallToolResult:
     shown = text or f"the upstream answered {outcome.status}"
+    if not _is_flat(value, shown):
+        value = shown
     if len(shown) > ERROR_TEXT_LIMIT:
         shown = f"{shown[:ERROR_TEXT_LIMIT]}… ({len(shown)} characters in all)"
         value = shown
@@ -165,6 +213,24 @@ def _failed(outcome: Outcome, value: Json, text: str | None, version: str) -> ty
         ),
         is_error=True,
     )
+
+
+def _is_flat(value: Json, text: str) -> bool:
+    """Say whether a value is nested no deeper than structured content may be."""
+    if text.count("[") + text.count("{") <= STRUCTURED_DEPTH:
+        return True
+    level: list[Json] = [value]
+    for _ in range(STRUCTURED_DEPTH):
+        inner: list[Json] = []
+        for each in level:
+            if isinstance(each, dict):
+                inner.extend(each.values())
+            elif isinstance(each, list):
+                inner.extend(each)
+        if not inner:
+            return True
+        level = inner
+    return False
 
 
 def _read(body: bytes, kind: str) -> tuple[Json, str | None, bool]:

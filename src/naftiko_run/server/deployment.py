@@ -112,6 +112,7 @@ class Deployment:
         # Every listener stops accepting before the first one waits for its requests.
         for running in stopping:
             running.server.refuse()
+            running.app.release()
         await asyncio.gather(*(running.server.stop() for running in stopping))
         for running in stopping:
             await running.app.stop()

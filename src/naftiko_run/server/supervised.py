@@ -1,5 +1,6 @@
 """A deployment over several workers, and what one worker serves."""
 
+import asyncio
 import pickle
 import socket
 from collections.abc import Mapping, Sequence
@@ -94,7 +95,8 @@ async def serve_as_worker(
     await serve_channel(descriptor, servers)
     for server in servers.values():
         server.refuse()
-    for server in servers.values():
-        await server.stop()
+    for app in apps:
+        app.release()
+    await asyncio.gather(*(server.stop() for server in servers.values()))
     for app in apps:
         await app.stop()
