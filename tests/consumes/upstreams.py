@@ -248,10 +248,15 @@ def proxy(*, refuse: bytes = b"") -> Behaviour:
         elif received.line.startswith("CONNECT "):
             host, _, port = received.target.rpartition(":")
             far_reader, far_writer = await asyncio.open_connection(host, int(port))
-            await connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            await asyncio.gather(
-                _pump(connection.reader, far_writer), _pump(far_reader, connection.writer)
-            )
+            try:
+                await connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                await asyncio.gather(
+                    _pump(connection.reader, far_writer), _pump(far_reader, connection.writer)
+                )
+            finally:
+                far_writer.close()
+                with contextlib.suppress(OSError):
+                    await far_writer.wait_closed()
         else:
             await connection.send(ok(received.line.encode()))
 

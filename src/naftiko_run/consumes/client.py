@@ -7,6 +7,8 @@ What holds for every engine (:mod:`naftiko_run.consumes.engines`):
   are missing.
 * It is sent once. A pooled connection that turns out to be closed before anything was written is
   replaced; after that a failure is reported, because the upstream may have acted.
+* It is HTTP/1.1, also where HTTP/2 could be had: both engines do the same, a connection that dies
+  takes one call with it, and nothing is left to a peer's settings.
 * The reply is whole, decoded and within :class:`ClientLimits`, or there is an error.
 """
 
@@ -61,8 +63,8 @@ class _Routed:
         """Send one request and read the whole reply."""
         try:
             parts = urls.split(request.url)
-        except ValueError as error:
-            raise faults.unsendable(request.url) from error
+        except ValueError:
+            raise faults.unsendable(request.url) from None
         proxy = self._proxies.find(parts.scheme, parts.host)
         if proxy is not None and not proxy.startswith(SCHEMES):
             raise faults.unreachable(request.url, "its proxy cannot be used")
@@ -74,8 +76,8 @@ class _Routed:
     def _client(self, url: str, proxy: str | None) -> Client:
         try:
             return self._make(replace(self._settings, proxy=proxy))
-        except (ValueError, ImportError) as error:
-            raise faults.unreachable(url, "its proxy cannot be used") from error
+        except (ValueError, ImportError):
+            raise faults.unreachable(url, "its proxy cannot be used") from None
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -91,9 +93,13 @@ def _choose(name: str | None, settings: EngineSettings) -> tuple[Engine, Client]
         try:
             make = _load(candidate)
             return make, make(settings)
-        except (ImportError, EngineError) as error:
-            problems.append(f"engine {candidate} cannot be used: {error}")
+        except ImportError as error:
+            # Nothing to mend: there is no wheel for this machine.
+            problems.append(f"engine {candidate} is not installed: {error}")
             _log.info(problems[-1])
+        except EngineError as error:
+            problems.append(f"engine {candidate} cannot be used: {error}")
+            _log.warning(problems[-1])
     raise NaftikoError("; ".join(problems))
 
 

@@ -28,42 +28,54 @@ class Inflater:
 
     def __init__(self, coding: str) -> None:
         self._gzip = coding == "gzip"
-        self._started = False
-        self._zlib = zlib.decompressobj(31 if self._gzip else 15)
+        self._zlib: zlib._Decompress | None = None
+        self._head = b""
+        self._members = 0
+        self._over = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Give what these bytes decode to, in pieces."""
-        while data:
-            if self._zlib.eof:
-                # Padding or anything else after the last member is ignored, as browsers do.
-                if not (self._gzip and data.startswith(b"\x1f\x8b")):
+        data = self._head + data
+        self._head = b""
+        while data and not self._over:
+            if self._zlib is None:
+                if len(data) < 2:
+                    self._head = data
                     return
-                self._zlib = zlib.decompressobj(31)
-            yield self._piece(data)
-            data = self._zlib.unconsumed_tail or self._zlib.unused_data
+                self._begin(data[:2])
+            else:
+                try:
+                    yield self._zlib.decompress(data, _STEP)
+                except zlib.error as error:
+                    raise CodingError from error
+                data = self._zlib.unconsumed_tail or self._zlib.unused_data
+                if self._zlib.eof:
+                    self._zlib = None
+                    self._over = not self._gzip
 
-    def _piece(self, data: bytes) -> bytes:
-        try:
-            piece = self._zlib.decompress(data, _STEP)
-        except zlib.error as error:
-            if self._gzip or self._started:
-                raise CodingError from error
-            # Some servers send "deflate" without its zlib wrapper.
-            self._zlib = zlib.decompressobj(-15)
-            try:
-                piece = self._zlib.decompress(data, _STEP)
-            except zlib.error:
-                raise CodingError from error
-        self._started = True
-        return piece
+    def _begin(self, start: bytes) -> None:
+        if not self._gzip:
+            # Some servers send "deflate" without its zlib wrapper (RFC 1950 section 2.2).
+            wrapped = start[0] & 15 == 8 and int.from_bytes(start, "big") % 31 == 0
+            self._zlib = zlib.decompressobj(15 if wrapped else -15)
+        elif start == b"\x1f\x8b":
+            self._zlib = zlib.decompressobj(31)
+        elif self._members:
+            # Padding after the last member is ignored, as browsers do.
+            self._over = True
+        else:
+            raise CodingError
+        self._members += 1
 
     def finish(self) -> Iterator[bytes]:
         """Give what is still held back and check that the end was reached."""
-        while self._started and not self._zlib.eof:
+        while self._zlib is not None and not self._zlib.eof:
             piece = self._zlib.decompress(b"", _STEP)
-            if not piece:
+            if not piece and not self._zlib.eof:
                 raise TruncatedError
             yield piece
+        if self._head and not self._members:
+            raise TruncatedError
 
 
 _NAMES: Final = {"gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate"}

@@ -6,6 +6,7 @@ Its transport is used alone: the client around it would follow, remember and nor
 import asyncio
 import base64
 import functools
+import logging
 import socket
 import ssl
 from collections.abc import Iterator
@@ -30,6 +31,9 @@ _DEFAULTS: Final = (
     ("User-Agent", USER_AGENT),
 )
 
+# What it tells at DEBUG are headers, credentials among them.
+logging.getLogger("httpcore2").setLevel(logging.INFO)
+
 
 class PortableClient:
     """Sends with the transport of httpx2."""
@@ -53,8 +57,8 @@ class PortableClient:
         url = request.url
         try:
             call = self._call(request)
-        except (httpx2.InvalidURL, ValueError) as error:
-            raise faults.unsendable(url) from error
+        except (httpx2.InvalidURL, ValueError):
+            raise faults.unsendable(url) from None
         try:
             async with asyncio.timeout(self._limits.timeout):
                 response = await self._transport.handle_async_request(call)
@@ -65,9 +69,10 @@ class PortableClient:
         except TimeoutError:
             raise faults.timeout(url, self._limits.timeout) from None
         except coding.BodyError as error:
-            raise faults.of_body(url, error, self._limits.max_reply_bytes) from error
+            raise faults.of_body(url, error, self._limits.max_reply_bytes) from None
         except httpx2.HTTPError as error:
-            raise self._fault(url, error) from error
+            # Its text may hold a header, so that not even a traceback may show it.
+            raise self._fault(url, error) from None
 
     def _call(self, request: Request) -> httpx2.Request:
         parts = urls.split(request.url)

@@ -64,7 +64,8 @@ class RustClient:
             self._client: ReqwestClient | None = _builder(settings).build()
         except BuilderError as error:
             causes = [cause["message"] for cause in error.details.get("causes") or ()]
-            raise EngineError(causes[-1] if causes else error.message) from error
+            reason = causes[-1] if causes else error.message
+            raise EngineError(reason.removeprefix("unexpected error: ")) from error
         self._verbatim: Client | None = None
 
     async def send(self, request: Request) -> Reply:
@@ -75,8 +76,8 @@ class RustClient:
             if str(parsed) != url and urls.split(str(parsed)).target != urls.split(url).target:
                 return await self._send_verbatim(request)
             streamed = self._streamed(request, parsed)
-        except (BuilderError, ValueError) as error:
-            raise faults.unsendable(url) from error
+        except (BuilderError, ValueError):
+            raise faults.unsendable(url) from None
         try:
             response = await streamed.__aenter__()
             try:
@@ -86,9 +87,10 @@ class RustClient:
                 await streamed.__aexit__(None, None, None)
                 raise
         except PyreqwestError as error:
-            raise self._fault(url, error) from error
+            # Its text holds the query, so that not even a traceback may show it.
+            raise self._fault(url, error) from None
         except coding.BodyError as error:
-            raise faults.of_body(url, error, self._limits.max_reply_bytes) from error
+            raise faults.of_body(url, error, self._limits.max_reply_bytes) from None
 
     def _streamed(self, request: Request, url: Url) -> StreamRequest:
         if self._client is None:
