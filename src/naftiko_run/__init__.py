@@ -1,4 +1,4 @@
-"""Run capability specs: the HTTP APIs they consume, as the REST routes and MCP tools they expose."""
+"""Run capability specs: HTTP APIs they consume become the REST routes and tools they expose."""
 
 from naftiko_run.version import __version__
 

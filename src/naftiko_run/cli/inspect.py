@@ -1,13 +1,15 @@
 """``naftiko-run inspect``: routes and tools, and the upstream request behind each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from naftiko_run.cli.status import INVALID, OK
 from naftiko_run.cli.terminal import printable, show
 from naftiko_run.findings import Finding
 from naftiko_run.plan.plan import ServedUnit
+from naftiko_run.plan.runs import Call
 from naftiko_run.server.prepare import NoClient, load_all, prepare, silent_sandboxes, with_files
 from naftiko_run.settings import Settings
+from naftiko_run.types import Argument
 
 
 def inspect(paths: Sequence[str], settings: Settings) -> int:
@@ -33,22 +35,29 @@ def _lines(served: ServedUnit) -> list[str]:
     compiled = served.compiled
     if isinstance(compiled, Finding):
         return [f"  {served.name}", f"      not served: {compiled.code} {compiled.message}"]
-    operation = compiled.operation
-    lines = [
-        f"  {served.name}",
-        f"      → {operation.method} {operation.template or '(no base URI)'}   {operation.name}",
-    ]
+    places = {a.key: a for a in compiled.arguments}
+    lines = [f"  {served.name}"]
+    if not compiled.calls:
+        lines.append("      → a mock: nothing is called")
+    for call in compiled.calls:
+        lines += _call_lines(call, places, served)
+    return lines
+
+
+def _call_lines(call: Call, places: Mapping[str, Argument], served: ServedUnit) -> list[str]:
+    operation = call.operation
+    step = f"{call.step}: " if call.step else ""
+    target = operation.template or "(no base URI)"
+    lines = [f"      → {step}{operation.method} {target}   {operation.name}"]
     if operation.body.shown:
         lines.append(f"        body {operation.body.shown}")
     lines += [f"        header {slot.name}: {slot.value!r}" for slot in operation.headers]
-    credentials = repr(compiled.called.api.credentials)
-    if credentials != "none":
-        lines.append(f"        credential: {credentials}")
+    if call.credentials != "none":
+        lines.append(f"        credential: {call.credentials}")
     if operation.refusal is not None:
         lines.append(f"        refused for now: {operation.refusal}")
-    width = max((len(name) for name, _ in compiled.bindings), default=0)
-    places = {a.key: a for a in compiled.arguments}
-    for name, source in compiled.bindings:
+    width = max((len(name) for name, _ in call.bindings), default=0)
+    for name, source in call.bindings:
         key = source.removeprefix("{{").removesuffix("}}")
         argument = places.get(key)
         if argument is None:

@@ -34,9 +34,11 @@ def serve(paths: Sequence[str], settings: Settings) -> int:
     loaded, missing = load_all(paths, settings)
 
     async def main() -> int:
+        # Before anything is announced: who reads the announcement may ask to stop at once.
+        stopped = asyncio.ensure_future(until_stopped())
         try:
             async with running(loaded, settings) as runtime:
-                return await _serve(paths, runtime, loaded, missing)
+                return await _serve(paths, runtime, loaded, missing, stopped)
         except PortError as error:
             say(str(error))
             return NO_LISTENER
@@ -46,7 +48,11 @@ def serve(paths: Sequence[str], settings: Settings) -> int:
 
 
 async def _serve(
-    paths: Sequence[str], runtime: Runtime, loaded: list[Loaded], missing: Sequence[Finding]
+    paths: Sequence[str],
+    runtime: Runtime,
+    loaded: list[Loaded],
+    missing: Sequence[Finding],
+    stopped: asyncio.Future[None],
 ) -> int:
     settings = runtime.settings
     prepared = with_files(runtime.prepare(loaded), missing)
@@ -64,7 +70,6 @@ async def _serve(
     for origin, sandbox in runtime.sandboxes.items():
         print(f"sandbox of {origin} at {sandbox.url}", flush=True)
     show(prepared.findings)
-    stopped = asyncio.ensure_future(until_stopped())
     if settings.watch:
         watcher = Watcher(paths, runtime, deployment, loaded, say=say, show=show)
         watching = asyncio.ensure_future(watcher.run())

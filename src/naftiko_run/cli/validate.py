@@ -1,6 +1,7 @@
 """``naftiko-run validate``: every finding of all files in one run."""
 
 import gc
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +21,9 @@ def validate(paths: Sequence[str], settings: Settings, form: str) -> int:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     findings, files = find_all(paths, settings, _progress())
-    sys.stdout.write(report.render(findings, files, form))
+    sys.stdout.write(
+        report.render(findings, files, form, colour=report.wants_colour(sys.stdout, os.environ))
+    )
     return INVALID if any(f.severity is Severity.ERROR for f in findings) else OK
 
 

@@ -6,7 +6,7 @@ name. Declared parameters give type, description and ``required`` where they say
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from naftiko_run.errors import VariableError
 from naftiko_run.flows.inputs import compile_check
@@ -22,21 +22,12 @@ from naftiko_run.mapping.template import (
     reference,
 )
 from naftiko_run.spec.document import UNSET, Adapter, Parameter, Unit, Unset, Where
-from naftiko_run.types import Argument, Input, Inputs, Json
+from naftiko_run.types import MISSING, Argument, Input, Inputs, Json, Missing
 
 _REFERENCE = re.compile(r"([A-Za-z0-9_-]+)\.(\S+)")
 _LOCATED = re.compile(r"(path|query|header|cookie|body)\.(.+)")
 _PARAMETER_TARGET = re.compile(r"(?:path|pathParameters|query|queryParameters|header|body)\.(.+)")
 CONTENT = "body"
-
-
-@dataclass(slots=True)
-class Binding:
-    """The arguments of a unit and the expression of each input of its operation."""
-
-    arguments: list[Argument] = field(default_factory=list)
-    inputs: list[tuple[str, Expression]] = field(default_factory=list)
-    unused: list[Parameter] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -47,7 +38,11 @@ class _Reference:
 
 
 class Binder:
-    """Binds one unit; ``route`` holds the names of its route's placeholders."""
+    """Binds what one unit runs: one operation, or those of its steps one after the other.
+
+    ``route`` holds the names of the route's placeholders, ``context`` names that are no arguments:
+    outputs of steps that have run, and values that the unit derives.
+    """
 
     def __init__(self, unit: Unit, adapter: Adapter, scope: Scope, route: frozenset[str]) -> None:
         """Read the unit's ``with`` and its declared parameters."""
@@ -58,34 +53,55 @@ class Binder:
         self.declared = {p.name: p for p in unit.parameters}
         self.references: dict[str, _Reference] = {}
         self.implicit: set[str] = set()
-        self.clause = {**_mapped(unit), **unit.arguments}
+        self.context: set[str] = set()
+        self.clause: dict[str, Json] = {**_mapped(unit), **unit.arguments}
+        self._direct: dict[str, list[Input]] = {}
+        self._needed: set[str] = set()
+        self._passes_content = False
 
     @property
     def given(self) -> list[str]:
         """The names of operation inputs that ``with`` gives a value."""
         return [key for key, value in self.clause.items() if value is not None]
 
-    def bind(self, inputs: Sequence[Input], *, passes_content: bool) -> Binding:
-        """Bind every input of the operation."""
+    def bind(
+        self,
+        inputs: Sequence[Input],
+        *,
+        passes_content: bool,
+        clause: Mapping[str, Json] | None = None,
+        where: Where | None = None,
+    ) -> list[tuple[str, Expression]]:
+        """Bind every input of an operation; ``clause`` is a step's own ``with``."""
+        clause = self.clause if clause is None else clause
+        where = where or self.unit.where
         known = {i.name: i for i in inputs}
         written = {
-            key: self._expression(value, self.unit.where.at("with", key), known.get(key))
-            for key, value in self.clause.items()
+            key: self.expression(value, where.at("with", key), known.get(key))
+            for key, value in clause.items()
             if value is not None
         }
         for each in inputs:
-            if each.name not in written and each.name not in self.clause:
+            if each.name not in written and each.name not in clause:
                 written[each.name] = self._implicit(each)
+        for name, expression in written.items():
+            target = known.get(name)
+            self._needed |= expression.required
+            if expression.direct and target is not None:
+                self._direct.setdefault(expression.direct, []).append(target)
+        self._passes_content |= passes_content
+        return list(written.items())
+
+    def finish(self) -> tuple[list[Argument], list[Parameter]]:
+        """Give the arguments that the unit takes, and the declared ones that feed nothing."""
         used = {ref.name for ref in self.references.values()}
-        return Binding(
-            unused=[p for p in self._open_parameters() if p.name not in used],
-            arguments=self._arguments(written, known, passes_content=passes_content),
-            inputs=list(written.items()),
-        )
+        unused = [p for p in self._open_parameters() if p.name not in used]
+        return self._arguments(), unused
 
     # ------------------------------------------------------------------------- expressions
 
-    def _expression(self, value: Json, where: Where, target: Input | None) -> Expression:
+    def expression(self, value: Json, where: Where, target: Input | None = None) -> Expression:
+        """Compile a value of ``with``, or of a lookup."""
         if isinstance(value, str):
             expression = self._text(value, where, target)
         else:
@@ -117,7 +133,9 @@ class Binder:
             if name is None or placeholder.filter not in ("", *FILTERS):
                 return self.scope.resolve(placeholder, where)
             found = self._refer(name, alone)
-            return reference(found.direct, placeholder.filter) if found.direct else found
+            if placeholder.filter and found.direct:
+                return reference(found.direct, placeholder.filter)
+            return found
 
         return compile_text(parts, resolve)
 
@@ -128,6 +146,8 @@ class Binder:
         return None if self.scope.is_variable(placeholder) else placeholder.name
 
     def _refer(self, name: str, target: Input | None) -> Expression:
+        if name.partition(".")[0] in self.context:
+            return _within(name)
         parameter = self.declared.get(name)
         if (fixed := _constant_of(parameter)) is not UNSET:
             return constant(fixed)
@@ -146,6 +166,8 @@ class Binder:
         return name in self.declared or name in self.route
 
     def _implicit(self, target: Input) -> Expression:
+        if target.name in self.context:
+            return _within(target.name)
         parameter = self.declared.get(target.name)
         if (fixed := _constant_of(parameter)) is not UNSET:
             return constant(fixed)
@@ -158,29 +180,19 @@ class Binder:
 
     # --------------------------------------------------------------------------- arguments
 
-    def _arguments(
-        self,
-        written: Mapping[str, Expression],
-        known: Mapping[str, Input],
-        *,
-        passes_content: bool,
-    ) -> list[Argument]:
-        direct: dict[str, list[Input]] = {}
-        needed: set[str] = set()
-        for name, expression in written.items():
-            target = known.get(name)
-            needed |= expression.required
-            if expression.direct and target is not None:
-                direct.setdefault(expression.direct, []).append(target)
+    def _arguments(self) -> list[Argument]:
         arguments = []
         for key, ref in self._ordered():
             parameter = self.declared.get(ref.name)
-            argument = _argument(ref, direct.get(key, []), parameter, required=key in needed)
+            argument = _argument(
+                ref, self._direct.get(key, []), parameter, required=key in self._needed
+            )
             argument = replace(argument, header=argument.header and ref.name in self.implicit)
             if self.unit.method:
                 # A body that is passed on as it is has no fields to look into, except those that
                 # the operation takes by name.
-                opaque = passes_content and all(t.location != "body" for t in direct.get(key, []))
+                fields = any(t.location == "body" for t in self._direct.get(key, []))
+                opaque = self._passes_content and not fields
                 argument = self._placed(argument, opaque=opaque)
             arguments.append(self._with_sound_schema(argument))
         return arguments
@@ -223,6 +235,19 @@ class Binder:
 
     def _open_parameters(self) -> list[Parameter]:
         return [p for p in self.unit.parameters if _constant_of(p) is UNSET]
+
+
+def _within(name: str) -> Expression:
+    """Read a value of the context, or a member of it by a dotted name."""
+    first, *rest = name.split(".")
+
+    def walk(inputs: Inputs) -> Json | Missing:
+        value: Json | Missing = inputs.get(first, MISSING)
+        for part in rest:
+            value = value.get(part, MISSING) if isinstance(value, dict) else MISSING
+        return value
+
+    return Expression(walk, (first,), shown=f"{{{{{name}}}}}")
 
 
 def _constant_of(parameter: Parameter | None) -> Json | Unset:

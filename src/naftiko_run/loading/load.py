@@ -9,6 +9,7 @@ from naftiko_run.errors import DocumentError
 from naftiko_run.findings import Finding, Severity
 from naftiko_run.loading import binds, imports
 from naftiko_run.loading.files import Source, read
+from naftiko_run.loading.schema import unless_told
 from naftiko_run.spec.document import Document, Loaded
 from naftiko_run.spec.reader import read as read_document
 
@@ -40,7 +41,7 @@ def load(path: Path, settings: Settings, *, schema: Callable[..., list[Finding]]
         document, findings = _of_a_cut_copy(source, document, findings)
     if document is None:
         return Loaded(file=file, findings=findings, files=(source.path,))
-    findings.extend(schema(source, strict=settings.strict))
+    findings.extend(unless_told(schema(source, strict=settings.strict), findings))
     imported = imports.resolve(
         document, source, lambda name, target: read(target, file=name), settings.folders
     )

@@ -310,3 +310,26 @@ def _schema(output: Output) -> dict[str, Json]:
         items = _element(output)
         return {"type": ["array", "null"], "items": _schema(items) if items else {}}
     return {} if output.max_length is None else {"maxLength": output.max_length}
+
+
+def project(outputs: Sequence[Output]) -> Shape | None:
+    """Compile the ``outputParameters`` of a consumed operation, as steps apply them.
+
+    An object becomes one of the declared names; the elements of an array keep theirs and gain
+    these. None where nothing is declared, or where only the response itself is. A malformed path
+    leads nowhere.
+    """
+    named = {o.name: _attempt(o) for o in outputs if o.name and _mapping(o)}
+    paths_of = {name: path for name, path in named.items() if isinstance(path, Path)}
+    if not paths_of or all(path.identity for path in paths_of.values()):
+        return None
+
+    def projected(root: Json) -> Json:
+        if isinstance(root, list):
+            return [{**e, **_read(e)} if isinstance(e, dict) else e for e in root]
+        return _read(root) if isinstance(root, dict) else root
+
+    def _read(node: Json) -> dict[str, Json]:
+        return {name: path(node) for name, path in paths_of.items()}
+
+    return projected

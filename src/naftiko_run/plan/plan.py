@@ -10,7 +10,8 @@ from naftiko_run.exposes.units import Listener, Route, Tool, ToolServer
 from naftiko_run.findings import Finding, in_order
 from naftiko_run.plan.apis import Apis, Upstreams
 from naftiko_run.plan.names import tool_name
-from naftiko_run.plan.units import Compiled, compile_unit, route_of, tool_of
+from naftiko_run.plan.runs import Compiled, Compiler
+from naftiko_run.plan.units import route_of, tool_of
 from naftiko_run.spec.document import Adapter, Document, Loaded, Skill, Unit
 from naftiko_run.types import Client
 
@@ -134,6 +135,7 @@ class _Compiler:
             self.report,
             strict_paths=self.options.strict_paths,
         )
+        self.compiler = Compiler(self.apis, _shared_flows(document))
 
     def run(self) -> None:
         self.plan.skills.extend(self.document.skills)
@@ -212,7 +214,7 @@ class _Compiler:
     # --------------------------------------------------------------------------------- units
 
     def _compile(self, unit: Unit, adapter: Adapter, name: str) -> Compiled | Finding:
-        compiled = compile_unit(unit, adapter, self.apis)
+        compiled = self.compiler.compile(unit, adapter)
         if isinstance(compiled, Finding):
             self.report(compiled)
         self.plan.units.append(ServedUnit(self.loaded.file, adapter, unit, name, compiled))
@@ -275,9 +277,11 @@ class _Compiler:
         tools: list[Tool] = []
         for unit in adapter.units:
             taken = [tool.name for tool in tools]
-            name = tool_name(unit.name, taken)
-            self._name_warnings(unit, name, taken)
-            compiled = self._compile(unit, adapter, name)
+            # A tool may take its name from the shared flow that it refers to.
+            own = unit if unit.name else replace(unit, name=(unit.ref or "").rpartition(".")[2])
+            name = tool_name(own.name, taken)
+            self._name_warnings(own, name, taken)
+            compiled = self._compile(own, adapter, name)
             if isinstance(compiled, Compiled):
                 tools.append(tool_of(unit, name, compiled))
         info = self.document.info
@@ -307,3 +311,15 @@ class _Compiler:
                     "use at most 64 letters, digits, '_' and '-'",
                 )
             )
+
+
+def _shared_flows(document: Document) -> dict[str, tuple[Unit, Adapter]]:
+    """Index the flows of aggregates by ``namespace.name``, each with the roots of its texts."""
+    return {
+        f"{aggregate.namespace}.{flow.name}": (
+            flow,
+            Adapter(where=aggregate.where, type="aggregate", namespace=aggregate.namespace),
+        )
+        for aggregate in document.aggregates
+        for flow in aggregate.flows
+    }

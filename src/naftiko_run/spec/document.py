@@ -215,11 +215,49 @@ class Hints:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A step of an orchestration: ``call``, ``lookup`` or ``script``.
+
+    ``tolerant`` lets the flow go on where this step fails (our ``onError: continue``).
+    """
+
+    where: Where
+    name: str
+    type: str
+    call: str | None = None
+    arguments: Mapping[str, Json] = field(default_factory=dict)
+    index: str = ""
+    match: str = ""
+    lookup_value: str = ""
+    outputs: tuple[str, ...] = ()
+    tolerant: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepMapping:
+    """Where a value of the steps goes in the result; dots in the target nest."""
+
+    where: Where
+    target: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Semantics:
+    """What a flow of an aggregate promises of its behaviour; None where nothing is said."""
+
+    safe: bool | None = None
+    idempotent: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """What is exposed once: a REST operation or an MCP tool.
+    """What is exposed once: a REST operation, an MCP tool, or a flow of an aggregate.
 
     ``method`` and ``path`` are empty for a tool. ``arguments`` is the ``with`` clause. ``problem``
-    says why a unit without ``call`` cannot be served.
+    says why a unit that has nothing to run cannot be served. A unit runs its ``call``, its
+    ``steps``, the aggregate flow that ``ref`` names, or answers with the values of its outputs
+    (``mock``).
     """
 
     where: Where
@@ -234,6 +272,11 @@ class Unit:
     outputs: tuple[Output, ...] = ()
     hints: Hints = Hints()
     problem: Finding | None = None
+    steps: tuple[Step, ...] = ()
+    mappings: tuple[StepMapping, ...] = ()
+    ref: str | None = None
+    mock: bool = False
+    semantics: Semantics = Semantics()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,6 +318,15 @@ class Skill:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Aggregate:
+    """Flows that several units share by ``ref``."""
+
+    where: Where
+    namespace: str
+    flows: tuple[Unit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
     """A capability document, as written: imports are still to be resolved."""
 
@@ -287,6 +339,7 @@ class Document:
     imports: tuple[Import, ...] = ()
     adapters: tuple[Adapter, ...] = ()
     skills: tuple[Skill, ...] = ()
+    aggregates: tuple[Aggregate, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)

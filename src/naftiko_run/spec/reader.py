@@ -14,6 +14,7 @@ from naftiko_run.spec import paths
 from naftiko_run.spec.document import (
     UNSET,
     Adapter,
+    Aggregate,
     Authentication,
     Bind,
     Body,
@@ -26,9 +27,12 @@ from naftiko_run.spec.document import (
     Info,
     Output,
     Parameter,
+    Semantics,
     Skill,
     SkillTool,
     SourceFile,
+    Step,
+    StepMapping,
     Unit,
     Where,
 )
@@ -130,6 +134,7 @@ def read(source: SourceFile, data: object) -> tuple[Document | None, list[Findin
         imports=imports,
         adapters=adapters,
         skills=skills,
+        aggregates=tuple(_aggregates(capability)),
     )
     return document, findings
 
@@ -576,7 +581,11 @@ def _unit(
         node.report(node.where.at("with").error("E-TYPE", "'with' must be a mapping"))
         clause = None
     own = _parameters(node)
-    call, problem = _call(node)
+    call = node.text("call") if isinstance(node.data.get("call"), str) else None
+    steps = _steps(node)
+    ref = node.text("ref")
+    outputs = _outputs(node)
+    mock = not (call or steps or ref) and _is_mock(outputs)
     overridden = {(p.name, p.location) for p in own}
     return Unit(
         where=node.where,
@@ -585,29 +594,83 @@ def _unit(
         description=node.text("description") or "",
         method=method,
         path=path,
-        call=call,
+        call=call or None,
         arguments=clause or {},
         parameters=(*(p for p in inherited if (p.name, p.location) not in overridden), *own),
-        outputs=_outputs(node),
+        outputs=outputs,
         hints=_hints(node),
-        problem=problem,
+        problem=None if call or steps or ref or mock else _nothing_to_run(node),
+        steps=steps,
+        mappings=_mappings(node),
+        ref=ref,
+        mock=mock,
+        semantics=_semantics(node),
     )
 
 
-def _call(node: Node) -> tuple[str | None, Finding | None]:
-    call = node.data.get("call")
-    if isinstance(call, str) and call:
-        return call, None
-    for key in ("steps", "ref"):
-        if node.has(key):
-            return None, node.where.at(key).error(
-                "E-UNSUPPORTED", f"'{key}' is not served by this version", "use 'call'"
-            )
-    return None, node.where.error(
+def _nothing_to_run(node: Node) -> Finding:
+    return node.where.error(
         "E-CALL-MISSING",
         "nothing to call: this unit has no 'call'",
         "add 'call: <namespace>.<operation>'",
     )
+
+
+def _is_mock(outputs: tuple[Output, ...]) -> bool:
+    return any(
+        output.value is not UNSET
+        or _is_mock(tuple((output.properties or {}).values()))
+        or _is_mock((output.items,) if output.items else ())
+        for output in outputs
+    )
+
+
+def _steps(node: Node) -> tuple[Step, ...]:
+    return tuple(_step(step) for step in node.entries("steps"))
+
+
+def _step(node: Node) -> Step:
+    clause = node.data.get("with")
+    return Step(
+        where=node.where,
+        name=node.text("name") or node.key,
+        type=_type(node) or "call",
+        call=node.text("call"),
+        arguments=clause if isinstance(clause, dict) else {},
+        index=node.text("index") or "",
+        match=node.text("match") or "",
+        lookup_value=node.text("lookupValue") or "",
+        outputs=node.texts("outputParameters"),
+        tolerant=node.text("onError") == "continue",
+    )
+
+
+def _mappings(node: Node) -> tuple[StepMapping, ...]:
+    return tuple(
+        StepMapping(
+            where=mapping.where,
+            target=mapping.text("target", "targetName") or mapping.key,
+            value=mapping.text("value") or "",
+        )
+        for mapping in node.entries("mappings")
+    )
+
+
+def _aggregates(capability: Node) -> Iterator[Aggregate]:
+    for node in capability.entries("aggregates"):
+        if not _is_import(node):
+            yield Aggregate(
+                where=node.where,
+                namespace=node.text("namespace") or node.key,
+                flows=tuple(_unit(flow) for flow in node.entries("functions", "flows")),
+            )
+
+
+def _semantics(node: Node) -> Semantics:
+    semantics = node.mapping("semantics")
+    if semantics is None:
+        return Semantics()
+    return Semantics(safe=semantics.flag("safe"), idempotent=semantics.flag("idempotent"))
 
 
 def _hints(node: Node) -> Hints:
