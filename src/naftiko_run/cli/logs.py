@@ -11,7 +11,7 @@ class TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Write a record."""
-        text = record.getMessage().encode("unicode_escape").decode()
+        text = record.getMessage().rstrip().encode("unicode_escape").decode()
         line = f"{record.levelname.lower()} {record.name}: {text}"
         if record.exc_info:
             line = f"{line}\n{self.formatException(record.exc_info)}"
@@ -28,7 +28,7 @@ class JsonLines(logging.Formatter):
             "time": f"{at}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": record.getMessage().rstrip(),
         }
         if record.exc_info:
             members["exception"] = self.formatException(record.exc_info)
@@ -42,4 +42,6 @@ def configure(level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    # Its warnings are about what clients send, a line for each: not for those who run a server.
+    logging.getLogger("uvicorn.error").setLevel("DEBUG" if level == "debug" else "ERROR")
     logging.getLogger("naftiko_run").setLevel(level.upper())

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from naftiko_run.server.protocol import BoundedProtocol
+
 BACKLOG = 2048
 GRACE_SECONDS = 30
 """How long requests in flight may take after the process was asked to stop."""
@@ -159,7 +161,7 @@ class HttpServer:
 def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="off",
         loop="none",
