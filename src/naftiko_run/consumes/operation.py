@@ -193,8 +193,9 @@ def _header_text(name: str, value: Json) -> str:
 class _Build:
     """What is gathered while one operation is compiled.
 
-    ``decided`` are the names whose value the document gives: no caller does. ``appended`` are path
-    parameters without a placeholder.
+    ``decided`` are the names whose value the document gives: no caller does. ``dropped`` are
+    parameters that the credential or the client gives. ``appended`` are path parameters without a
+    placeholder.
     """
 
     spec: ConsumedOperation
@@ -210,6 +211,7 @@ class _Build:
     appended: list[Parameter] = field(default_factory=list)
     defaults: list[tuple[str, Expression]] = field(default_factory=list)
     decided: set[str] = field(default_factory=set)
+    dropped: set[str] = field(default_factory=set)
     fixed_query: list[str] = field(default_factory=list)
 
     def need(self, wanted: Input) -> None:
@@ -255,6 +257,7 @@ def compile_operation(
     _sort_parameters(build, _placeholders(build))
     path, shown_path = _path_parts(build, literal_path)
     problem = _appended_problem(build, strict=strict_paths)
+    overrides -= build.dropped
     in_query = _sent_in_query(spec, overrides)
     for name in sorted(in_query):
         build.query.append(Slot(name, reference(name), "query"))
@@ -433,8 +436,10 @@ def _sort_parameters(build: _Build, placeholders: set[str]) -> None:
         parameters[parameter.name, place] = parameter
     for (name, place), parameter in parameters.items():
         if place == "header" and name.lower() in _OWNED_HEADERS:
+            build.dropped.add(name)
             continue
         if build.credentials.fills(place, name):
+            build.dropped.add(name)
             build.report(
                 parameter.where.warning(
                     "W-AUTH-PARAM",
