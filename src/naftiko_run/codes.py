@@ -178,11 +178,11 @@ _FILES = (
         "E-UNSUPPORTED",
         "A part of the language that is not served",
         "The unit uses something that this version of the runtime does not do; it is left out.",
-        "Use 'call' instead.",
+        "Write it another way; the message says which.",
         """
         tools:
-          - name: ship-with-crew
-            steps: [{type: call, name: ship, call: ships.get-ship}]
+          - name: open-ships
+            steps: [{type: script, name: open, language: groovy, file: open.groovy}]
         """,
     ),
 )
@@ -454,6 +454,27 @@ _UNITS = (
         "It is sent as a query parameter, or as a field of the body where the method has one.",
         "Correct the name, or declare the parameter.",
         "with: {ip_address: tools.ip}",
+    ),
+    _code(
+        "E-STEP",
+        "A step without a name",
+        "Steps find one another's output by name; the unit is left out.",
+        "Add 'name'.",
+        "steps: [{type: call, call: ships.get-ship}]",
+    ),
+    _code(
+        "E-STEP-INDEX",
+        "A lookup in a step that does not exist",
+        "'index' names no step before this one; the unit is left out.",
+        "Name an earlier step.",
+        "steps: [{type: lookup, name: ship, index: shipz, match: imo, lookupValue: '{{imo}}'}]",
+    ),
+    _code(
+        "E-REF",
+        "A reference to a shared flow that does not exist",
+        "No aggregate has a flow of this name, or the flow refers to itself; the unit is left out.",
+        "Use one of the flows that the message lists.",
+        "tools: [{name: track, ref: parcels.trak}]",
     ),
     _code(
         "E-MAPPING",
