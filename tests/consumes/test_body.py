@@ -113,7 +113,8 @@ def test_r_tpl_4_arguments_inside_a_text_are_required(text: str, inputs: str) ->
         (
             (
                 "inputParameters: "
-                "[{name: size, in: body, type: integer, required: true, value: '{{tools.pageSize}}'},"
+                "[{name: size, in: body, type: integer, required: true,"
+                " value: '{{tools.pageSize}}'},"
                 " {name: x, in: body, value: {m: '{{mail}}', n: '<{{n}}>'}}]"
             ),
             [

@@ -28,10 +28,12 @@ def join(base: str, own: str, *, absolute: bool = False) -> str:
 
     ``/`` alone means the resource itself; ``:verb``, ``(``, ``?`` and ``#`` continue a segment.
     """
-    if not own or own == "/":
+    if not own:
         return rooted(base)
     if absolute or base in ("", "/"):
         return rooted(own)
+    if own == "/":
+        return rooted(base)
     if own[0] in ":(?#":
         return rooted(base + own)
     return rooted(f"{base.rstrip('/')}/{own.lstrip('/')}")
