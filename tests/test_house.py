@@ -42,7 +42,10 @@ HOUSE = {
     "spec": room(),
     "mapping": room("spec", "orjson"),
     "loading": room("spec codes", "yaml jsonschema_rs orjson"),
-    "consumes": room("mapping spec", "pyreqwest httpx2 httpx cryptography orjson anyio"),
+    "consumes": room(
+        "mapping spec",
+        "pyreqwest httpx2 httpx cryptography orjson anyio yaml lxml markdown_it",
+    ),
     "flows": room("mapping spec", "jsonschema_rs anyio"),
     "exposes": room("mapping spec", "starlette mcp mcp_types orjson anyio"),
     "sandbox": room("", "starlette uvicorn orjson anyio"),
