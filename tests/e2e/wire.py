@@ -1,5 +1,6 @@
 """HTTP as bytes on a socket, so that tests can send what no client library would."""
 
+import io
 import json
 import socket
 from collections.abc import Mapping
@@ -50,11 +51,23 @@ class Answer:
         return document
 
 
+class _Reader(io.BufferedReader):
+    """Reads one answer after another: what a response leaves unread stays for the next one."""
+
+    def makefile(self, *_: object) -> Self:
+        """Stand in for the socket that a response would read from."""
+        return self
+
+    def close(self) -> None:
+        """Stay open: a response closes what it reads from at its end."""
+
+
 class Connection:
-    """One connection; answers are read one at a time, so it may be kept."""
+    """One connection, which may be kept for several requests."""
 
     def __init__(self, port: int, host: str = "127.0.0.1") -> None:
         self.socket = socket.create_connection((host, port), PATIENCE)
+        self._reader = _Reader(socket.SocketIO(self.socket, "rb"))
 
     def __enter__(self) -> Self:
         return self
@@ -68,7 +81,7 @@ class Connection:
 
     def read(self, method: str = "GET") -> Answer:
         """Read one answer."""
-        response = HTTPResponse(self.socket, method=method)
+        response = HTTPResponse(self._reader, method=method)  # type: ignore[arg-type]
         response.begin()
         body = response.read()
         headers = {name.lower(): value for name, value in response.getheaders()}
