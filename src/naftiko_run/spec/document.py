@@ -176,7 +176,11 @@ class Authentication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumedOperation:
-    """One operation of a consumed API; ``path`` is the whole path below ``baseUri``."""
+    """One operation of a consumed API; ``path`` is the whole path below ``baseUri``.
+
+    ``schema`` is ``outputSchema`` as written, ``schema_text`` what the file says that it names,
+    None where it names none or none that can be read. ``max_binary_size`` is in bytes.
+    """
 
     where: Where
     name: str
@@ -186,6 +190,10 @@ class ConsumedOperation:
     parameters: tuple[Parameter, ...] = ()
     body: Body | None = None
     raw_format: str = "json"
+    schema: str = ""
+    schema_text: str | None = field(default=None, repr=False)
+    media_type: str = ""
+    max_binary_size: int | None = None
     outputs: tuple[Output, ...] = ()
     for_each: ForEach | None = None
 
@@ -283,7 +291,8 @@ class Unit:
 class Adapter:
     """An entry of ``exposes`` that this runtime serves.
 
-    ``type`` is ``rest`` or ``mcp``; ``port`` None where none is written.
+    ``type`` is ``rest`` or ``mcp``; ``port`` None where none is written. ``max_binary_size`` holds
+    for the operations that say nothing of it themselves.
     """
 
     where: Where
@@ -293,6 +302,7 @@ class Adapter:
     address: str = ""
     transport: str = "http"
     description: str = ""
+    max_binary_size: int | None = None
     units: tuple[Unit, ...] = ()
 
 

@@ -5,8 +5,10 @@ function reads one kind of record; what cannot be read is reported and left out,
 on, so that one run shows everything.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from naftiko_run.findings import Finding
@@ -66,6 +68,10 @@ SCHEMA_KEYWORDS = (
     "maxItems",
 )
 """JSON Schema keywords that a parameter may carry beside ``type``."""
+
+_UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)(B|KiB|MiB|GiB)?").fullmatch
+_MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:\s*;[ -~]*)?", re.ASCII).fullmatch
 
 _ROOT_KEYS = frozenset(
     "naftiko ikanos info capability consumes exposes aggregates binds import imports".split()
@@ -335,10 +341,40 @@ def _consumed_operation(node: Node, resource: Node, *, absolute: bool) -> Consum
         description=node.text("description", "label", "display") or "",
         parameters=(*_parameters(resource), *_parameters(node)),
         body=_body(node),
-        raw_format=(node.text("outputRawFormat") or "json").lower(),
+        raw_format=(node.text("outputRawFormat") or "json").strip().lower(),
+        schema=node.text("outputSchema") or "",
+        media_type=_media_type(node),
+        max_binary_size=_max_binary_size(node),
         outputs=_outputs(node),
         for_each=_for_each(node),
     )
+
+
+def _media_type(node: Node) -> str:
+    text = (node.text("outputMediaType") or "").strip()
+    if text and not _MEDIA_TYPE(text):
+        node.report(
+            node.where.at("outputMediaType").error(
+                "E-TYPE", f"{text!r} is no media type", "write one such as image/png"
+            )
+        )
+        return ""
+    return text
+
+
+def _max_binary_size(node: Node) -> int | None:
+    text = (node.text("maxBinarySize") or "").strip()
+    if not text:
+        return None
+    size = _SIZE(text)
+    if size is None:
+        node.report(
+            node.where.at("maxBinarySize").error(
+                "E-TYPE", f"{text!r} is no size", "write one such as 512KiB, 10MiB or 1GiB"
+            )
+        )
+        return None
+    return int(Decimal(size[1]) * _UNITS[size[2] or "B"])
 
 
 def _authentication(node: Node) -> Authentication | None:
@@ -538,6 +574,7 @@ def _adapter(node: Node, kind: str, units: tuple[Unit, ...]) -> Adapter:
         address=node.text("address") or "",
         transport=(node.text("transport") or "http").lower(),
         description=node.text("description") or "",
+        max_binary_size=_max_binary_size(node),
         units=units,
     )
 
