@@ -27,21 +27,32 @@ class Results:
     """How replies become outcomes.
 
     ``shape`` maps the decoded body, None passes it on as it is. ``decode`` turns the raw format
-    into JSON, None where the format is JSON itself; ``opaque`` formats are never decoded.
+    into JSON, None where the format is JSON itself; ``opaque`` formats are never decoded: they are
+    ``media_type``, or what the upstream says, or ``unnamed``, and at most ``limit`` bytes.
     """
 
     shape: Callable[[Json], Json] | None = None
     decode: Callable[[Reply], Json] | None = None
     opaque: bool = False
+    media_type: str = ""
+    unnamed: str = ""
+    limit: int | None = None
 
     def outcome(self, reply: Reply) -> Outcome:
         """Map a reply; raises :class:`UnreadableReply` for one that breaks its format's promise."""
         media_type = reply.header("content-type") or ""
         headers = passed_headers(reply.headers)
-        if reply.status >= 300 or not reply.body or self.opaque:
+        if reply.status >= 300 or not reply.body:
             return Outcome(
                 reply.status, reply.body, media_type, headers, failed=reply.status >= 300
             )
+        if self.opaque:
+            if self.limit is not None and len(reply.body) > self.limit:
+                raise UnreadableReply(
+                    f"the upstream's reply exceeds maxBinarySize (limit={self.limit} bytes)"
+                )
+            media_type = self.media_type or media_type or self.unnamed
+            return Outcome(reply.status, reply.body, media_type, headers)
         if self.decode is not None:
             value = self.decode(reply)
         elif self.shape is None:
@@ -53,9 +64,12 @@ class Results:
                 value = loads(reply.body)
             except ValueError as error:
                 raise UnreadableReply("the upstream's reply is not JSON") from error
-        if self.shape is not None:
-            value = self.shape(value)
-        return Outcome(reply.status, dumps(value), "application/json", headers)
+        shaped = value if self.shape is None else self.shape(value)
+        if shaped is not value or self.decode is not None:
+            return Outcome(reply.status, dumps(shaped), "application/json", headers)
+        # The mapping leads to the whole reply: its own bytes say it best.
+        own = media_type if _claims_json(reply.media_type) else ""
+        return Outcome(reply.status, reply.body, own or "application/json", headers)
 
 
 def _claims_json(media_type: str) -> bool:
@@ -124,7 +138,8 @@ class ForEachFlow:
         inputs = self.call.inputs(arguments)
         elements = inputs.pop(self.name, None)
         if not isinstance(elements, list) or not elements:
-            raise InputError([FieldProblem(self.name, "needs at least one element")])
+            name = self.call.names.get(self.name, self.name)
+            raise InputError([FieldProblem(name, "needs at least one element")])
         if len(elements) == 1:
             return await self.call.send({**inputs, self.element: elements[0]})
         gate = asyncio.Semaphore(CONCURRENCY)
