@@ -1,107 +1,159 @@
 """The MCP face: tools over Streamable HTTP, every protocol revision on one endpoint, stateless."""
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import mcp_types as types
+from mcp.server.caching import CacheHint
+from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
-from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
 from mcp.shared.subscriptions import ToolsListChanged
-from starlette.types import Receive, Scope, Send
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from starlette.types import Message, Receive, Scope, Send
 
-from naftiko_run.errors import FieldProblem, InputError
-from naftiko_run.exposes.messages import MAX_BODY, MAX_FIELDS, send_bytes
-from naftiko_run.exposes.problems import MEDIA_TYPE, Problem, problem_of
-from naftiko_run.exposes.units import Tool, ToolServer
-from naftiko_run.mapping.json_codec import dumps, loads
-from naftiko_run.types import Json, Outcome
+from naftiko_run.exposes.mcp_catalog import Catalog, CursorError
+from naftiko_run.exposes.mcp_direct import Direct, accepts
+from naftiko_run.exposes.mcp_overseer import Overseer
+from naftiko_run.exposes.mcp_results import Calls
+from naftiko_run.exposes.messages import (
+    MAX_BODY,
+    BodyTooLargeError,
+    DisconnectedError,
+    read_body,
+    send_and_close,
+    send_bytes,
+)
+from naftiko_run.exposes.problems import MEDIA_TYPE, Problem
+from naftiko_run.exposes.units import ToolServer
+from naftiko_run.mapping.json_codec import loads
 
-ERROR_TEXT_LIMIT = 16_384
-"""How many characters of an upstream's error body a tool's answer repeats."""
+BODY_SECONDS = 30
+"""How long a request's body may take to arrive."""
 
-STRUCTURED_DEPTH = 200
-"""How deep a value may be nested to stand in ``structuredContent``: the SDK's serializer stops at
-255, and answers nothing then. Deeper ones are in the text all the same."""
+LIST_SECONDS = 60
+"""How long a client may keep the list of tools; those that listen hear of a change before."""
 
-_STRUCTURED_SINCE = "2025-06-18"
-_ANY_ROOT_SINCE = "2026-07-28"
+_Context = ServerRequestContext[Any, Any]
 
 
 class McpFace:
-    """Serves the tools of one MCP adapter; as ASGI it answers its endpoint."""
+    """Serves the tools of one MCP adapter; as ASGI it answers its endpoint.
 
-    def __init__(self, served: ToolServer) -> None:
+    ``direct`` answers the requests that are made all day without the SDK. It changes how fast an
+    answer comes, and nothing else.
+    """
+
+    def __init__(self, served: ToolServer, *, direct: bool = True) -> None:
         """Prepare the list of tools and the server that dispatches to them."""
         self.namespace = served.namespace
-        self._serve(served)
         self._bus = InMemorySubscriptionBus()
-        self._streams = ListenHandler(self._bus)
+        self._listening = ListenHandler(self._bus)
         self._released = False
         self._busy = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self._calls = Calls()
+        self._reading = Overseer()
+        self._wants_direct = direct
+        self._serve(served)
+        sessions = served.extension is not None and served.extension.sessions
+        self._json = self._manager(json_response=True, stateless=not sessions)
+        self._stream = self._manager(json_response=False, stateless=not sessions)
+
+    def _manager(self, *, json_response: bool, stateless: bool) -> StreamableHTTPSessionManager:
+        return StreamableHTTPSessionManager(
+            app=self._server,
+            json_response=json_response,
+            stateless=stateless,
+            max_request_body_size=MAX_BODY,
+            # Host and Origin are checked for the whole listener, before any face.
+            security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+        )
+
+    def _serve(self, served: ToolServer) -> None:
+        self._served = served
+        self._tools = {tool.name: tool for tool in served.tools}
+        extension = served.extension
+        added = extension.tools if extension else ()
+        self._added = {tool.name for tool in added} - self._tools.keys()
+        self._catalog = Catalog(
+            served.tools,
+            [
+                tool.model_dump(by_alias=True, mode="json", exclude_none=True)
+                for tool in added
+                if tool.name in self._added
+            ],
+        )
+        self._server = self._new_server(served)
+        self._direct: Direct | None = None
+        if self._wants_direct:
+            self._direct = Direct(
+                self._server,
+                self._tools,
+                self._calls,
+                self._catalog.page,
+                handshake=extension is None or not extension.sessions,
+            )
+
+    def _new_server(self, served: ToolServer) -> Server[Any]:
+        hint = CacheHint(ttl_ms=LIST_SECONDS * 1000, scope="public")
         server: Server[Any] = Server(
             served.namespace,
             version=served.version,
             title=served.title or None,
             instructions=served.instructions or None,
-            on_list_tools=self._list_tools,
-            on_call_tool=self._call_tool,
+            cache_hints={"tools/list": hint, "server/discover": hint},
             on_subscriptions_listen=self._listen,
             get_tool_input_schema=self._input_schema,
         )
-        self._server = server
-        self._manager = StreamableHTTPSessionManager(
-            app=server,
-            json_response=True,
-            stateless=True,
-            max_request_body_size=MAX_BODY,
-            # Host and Origin are checked for the whole listener, before any face.
-            security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
-        )
-        self._app = StreamableHTTPASGIApp(self._manager)
-
-    def _serve(self, served: ToolServer) -> None:
-        self._served = served
-        self._tools = {tool.name: tool for tool in served.tools}
-        self._listed = types.ListToolsResult(tools=[_listed(tool) for tool in served.tools])
+        server.add_request_handler("tools/list", types.PaginatedRequestParams, self._list_tools)
+        server.add_request_handler("tools/call", types.CallToolRequestParams, self._call_tool)
+        if served.extension is not None and served.extension.register is not None:
+            served.extension.register(server)
+        return server
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run the session manager around the face's life."""
-        async with self._manager.run():
+        """Run the session managers around the face's life."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._json.run())
+            await stack.enter_async_context(self._stream.run())
             yield
 
     async def update(self, served: ToolServer) -> None:
         """Serve other tools from now on, and tell clients that listen for it."""
-        before = self._listed
+        before = self._catalog
         self._serve(served)
-        if self._listed != before:
+        self._json.app = self._stream.app = self._server
+        if self._catalog != before:
             await self._bus.publish(ToolsListChanged())
 
     def release(self) -> None:
         """End the streams of clients that listen: they would never end by themselves."""
         self._released = True
-        self._streams.close()
+        self._listening.close()
 
     async def idle(self) -> None:
         """Wait until no request is under way."""
         await self._idle.wait()
 
+    # ------------------------------------------------------------------------------------ HTTP
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request of the endpoint."""
-        if scope["method"] != "POST":
+        if scope["method"] != "POST" and not self._keeps_sessions:
             # Stateless, there is nothing that the stream of a GET would ever bring, and no session
             # that a DELETE could end (every revision allows 405 for both).
-            problem = Problem(405, f"{scope['method']} is not served here; use POST")
-            await send_bytes(send, 405, problem.dumps(), MEDIA_TYPE, (("allow", "POST"),))
+            detail = f"{scope['method']} is not served here; use POST"
+            problem = Problem(405, detail).dumps()
+            await send_bytes(send, 405, problem, MEDIA_TYPE, (("allow", "POST"),))
             return
         self._busy += 1
         self._idle.clear()
@@ -113,174 +165,118 @@ class McpFace:
                 self._idle.set()
 
     async def _post(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await self._body(scope, receive, send)
+        if body is None:
+            return
+        if self._direct is None or not await self._direct(scope, body, receive, send):
+            await self._by_sdk(scope, body, receive, send)
+
+    async def _body(self, scope: Scope, receive: Receive, send: Send) -> bytes | None:
+        """Read the body; None where there is none to answer any more."""
+        work = self._reading.begin(BODY_SECONDS)
+        try:
+            return await read_body(scope, receive)
+        except DisconnectedError:
+            return None
+        except BodyTooLargeError:
+            problem = Problem(413, f"the request body is larger than {MAX_BODY} bytes")
+        except asyncio.CancelledError:
+            if self._reading.why(work) is None:
+                raise
+            problem = Problem(408, f"the request body took longer than {BODY_SECONDS} seconds")
+        finally:
+            self._reading.end(work)
+        await send_and_close(receive, send, problem.status, problem.dumps(), MEDIA_TYPE)
+        return None
+
+    @property
+    def _keeps_sessions(self) -> bool:
+        return not self._json.stateless
+
+    async def _by_sdk(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         # RFC 9110 section 5.5: white space around a field value is no part of it; the parser
         # leaves what is behind it, and the header checks compare exactly.
         headers = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
-        await self._app({**scope, "headers": headers}, receive, send)
+        version = next((v for n, v in headers if n == b"mcp-protocol-version"), None)
+        manager = self._stream if self._streams(headers, version, body) else self._json
+        await manager.asgi_app({**scope, "headers": headers}, _replayed(body, receive), send)
+
+    def _streams(
+        self, headers: list[tuple[bytes, bytes]], version: bytes | None, body: bytes
+    ) -> bool:
+        """Say whether the answer may become a stream of notifications.
+
+        In the newest revision it becomes one only when there is a notification, and a caller
+        that goes away cancels the call. In the older ones it always would be: there it is one
+        only for tools that have something to notify.
+        """
+        accept = next((value for name, value in headers if name == b"accept"), b"")
+        if not accepts(accept, b"text/event-stream"):
+            return False
+        if version is not None and version.decode("latin-1") not in HANDSHAKE_PROTOCOL_VERSIONS:
+            return True
+        return self._keeps_sessions or self._calls_added(body)
+
+    def _calls_added(self, body: bytes) -> bool:
+        if not self._added:
+            return False
+        try:
+            message = loads(body)
+        except ValueError:
+            return False
+        params = message.get("params") if isinstance(message, dict) else None
+        return isinstance(params, dict) and params.get("name") in self._added
+
+    # ----------------------------------------------------------------------------------- stdio
 
     async def run_stdio(self) -> None:
         """Serve over stdin and stdout until stdin ends."""
         async with stdio_server() as (read, write):
             await self._server.run(read, write, self._server.create_initialization_options())
 
+    # -------------------------------------------------------------------------------- handlers
+
     def _input_schema(self, name: str) -> Mapping[str, Any] | None:
         tool = self._tools.get(name)
-        return tool.input_schema if tool else None
+        if tool is not None:
+            return tool.input_schema
+        extension = self._served.extension
+        added = extension.tools if extension else ()
+        return next((tool.input_schema for tool in added if tool.name == name), None)
 
     async def _listen(
-        self,
-        context: Any,  # noqa: ANN401 - as for a call
-        params: types.SubscriptionsListenRequestParams,
+        self, context: _Context, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
         if self._released:
             raise MCPError(code=types.INTERNAL_ERROR, message="this server is stopping")
-        return await self._streams(context, params)
+        return await self._listening(context, params)
 
-    async def _list_tools(self, _context: Any, _params: Any) -> types.ListToolsResult:  # noqa: ANN401
-        return self._listed
+    async def _list_tools(
+        self, context: _Context, params: types.PaginatedRequestParams
+    ) -> dict[str, Any]:
+        try:
+            page = self._catalog.page(context.protocol_version, params.cursor)
+        except CursorError:
+            raise MCPError(code=-32602, message="Unknown cursor: list from the start") from None
+        return {**page, "resultType": "complete"}
 
     async def _call_tool(
-        self,
-        context: Any,  # noqa: ANN401 - the SDK's context is generic over what it never reads
-        params: types.CallToolRequestParams,
-    ) -> types.CallToolResult:
+        self, context: _Context, params: types.CallToolRequestParams
+    ) -> dict[str, Any] | types.CallToolResult | types.InputRequiredResult:
         tool = self._tools.get(params.name)
-        if tool is None:
-            raise MCPError(code=-32602, message=f"Unknown tool: {params.name}")
-        version = str(getattr(context, "protocol_version", "") or "")
-        return await call(tool, params.arguments or {}, version)
+        if tool is not None:
+            result = await self._calls(tool, params.arguments or {}, context.protocol_version)
+            return {**(result or {}), "resultType": "complete"}
+        extension = self._served.extension
+        if params.name in self._added and extension is not None and extension.call_tool is not None:
+            return await extension.call_tool(context, params)
+        raise MCPError(code=-32602, message=f"Unknown tool: {params.name}")
 
 
-async def call(tool: Tool, given: Mapping[str, Any], version: str) -> types.CallToolResult:
-    """Call a tool; what goes wrong is a result with ``isError``, as agents can read that."""
-    if len(given) > MAX_FIELDS:
-        return _refused(Problem(400, f"there are more than {MAX_FIELDS} arguments"), version)
-    try:
-        renamed: dict[str, Json] = {tool.properties.get(n, n): v for n, v in given.items()}
-        outcome = await tool.flow(renamed)
-    except InputError as error:
-        return _refused(problem_of(_as_given(error, tool)), version)
-    except Exception as error:  # noqa: BLE001 - one boundary turns every error into an answer
-        return _refused(problem_of(error), version)
-    return result_of(outcome, version)
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
+    async def replay() -> Message:
+        return messages.pop() if messages else await receive()
 
-def _as_given(error: InputError, tool: Tool) -> InputError:
-    published = {key: name for name, key in tool.properties.items()}
-    return InputError(
-        FieldProblem(published.get(p.field, p.field), p.detail) for p in error.problems
-    )
-
-
-def _refused(problem: Problem, version: str) -> types.CallToolResult:
-    members = problem.members
-    return types.CallToolResult(
-        content=[types.TextContent(type="text", text=problem.detail)],
-        structured_content=members if version >= _STRUCTURED_SINCE else None,
-        is_error=True,
-    )
-
-
-def result_of(outcome: Outcome, version: str) -> types.CallToolResult:
-    """Turn an outcome into a tool's result, in the form that a protocol revision allows."""
-    kind = outcome.media_type.partition(";")[0].strip().lower()
-    value, text, is_json = _read(outcome.body, kind)
-    if outcome.failed:
-        return _failed(outcome, value if is_json else text or "", text, version)
-    if text is None:
-        return types.CallToolResult(content=[_binary(outcome.body, kind)])
-    structured: Any = None
-    if is_json and (
-        version >= _ANY_ROOT_SINCE or (version >= _STRUCTURED_SINCE and isinstance(value, dict))
-    ):
-        structured = value if _is_flat(value, text) else None
-    return types.CallToolResult(
-        content=[types.TextContent(type="text", text=text)], structured_content=structured
-    )
-
-
-def _failed(outcome: Outcome, value: Json, text: str | None, version: str) -> types.CallToolResult:
-    shown = text or f"the upstream answered {outcome.status}"
-    if not _is_flat(value, shown):
-        value = shown
-    if len(shown) > ERROR_TEXT_LIMIT:
-        shown = f"{shown[:ERROR_TEXT_LIMIT]}… ({len(shown)} characters in all)"
-        value = shown
-    return types.CallToolResult(
-        content=[types.TextContent(type="text", text=shown)],
-        structured_content=(
-            {"status": outcome.status, "body": value} if version >= _STRUCTURED_SINCE else None
-        ),
-        is_error=True,
-    )
-
-
-def _is_flat(value: Json, text: str) -> bool:
-    """Say whether a value is nested no deeper than structured content may be."""
-    if text.count("[") + text.count("{") <= STRUCTURED_DEPTH:
-        return True
-    level: list[Json] = [value]
-    for _ in range(STRUCTURED_DEPTH):
-        inner: list[Json] = []
-        for each in level:
-            if isinstance(each, dict):
-                inner.extend(each.values())
-            elif isinstance(each, list):
-                inner.extend(each)
-        if not inner:
-            return True
-        level = inner
-    return False
-
-
-def _read(body: bytes, kind: str) -> tuple[Json, str | None, bool]:
-    """Read a body: its JSON value, its text (None where it is binary), and whether it is JSON."""
-    if kind in ("", "application/json") or kind.endswith("+json"):
-        try:
-            value = loads(body)
-        except ValueError:
-            pass
-        else:
-            return value, dumps(value).decode(), True
-    try:
-        return None, body.decode("utf-8"), False
-    except UnicodeDecodeError:
-        return None, None, False
-
-
-def _binary(body: bytes, kind: str) -> types.ContentBlock:
-    data = base64.b64encode(body).decode()
-    if kind.startswith("image/"):
-        return types.ImageContent(type="image", data=data, mime_type=kind)
-    if kind.startswith("audio/"):
-        return types.AudioContent(type="audio", data=data, mime_type=kind)
-    return types.EmbeddedResource(
-        type="resource",
-        resource=types.BlobResourceContents(
-            uri="naftiko-run:///reply",
-            blob=data,
-            mime_type=kind or "application/octet-stream",
-        ),
-    )
-
-
-def _listed(tool: Tool) -> types.Tool:
-    hints = tool.hints
-    annotations = (
-        types.ToolAnnotations(
-            title=tool.title or None,
-            read_only_hint=hints.get("readOnly"),
-            destructive_hint=hints.get("destructive"),
-            idempotent_hint=hints.get("idempotent"),
-            open_world_hint=hints.get("openWorld"),
-        )
-        if hints or tool.title
-        else None
-    )
-    return types.Tool(
-        name=tool.name,
-        title=tool.title or None,
-        description=tool.description or None,
-        input_schema=tool.input_schema,
-        annotations=annotations,
-    )
+    return replay

@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from naftiko_run.exposes.router import shape
 from naftiko_run.findings import Finding
 from naftiko_run.types import Argument, Flow, Json
+
+if TYPE_CHECKING:
+    from naftiko_run.exposes.mcp_extension import Extension
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +34,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """An MCP tool; ``properties`` gives each published property the argument key it stands for."""
+    """An MCP tool; ``properties`` gives each published property the argument key it stands for.
+
+    ``output_schema`` describes the results that are not errors, None where it is not known.
+    """
 
     name: str
     title: str
@@ -41,17 +48,19 @@ class Tool:
     hints: Mapping[str, bool]
     flow: Flow
     call: str = ""
+    output_schema: dict[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolServer:
-    """An MCP adapter with its tools."""
+    """An MCP adapter with its tools; ``extension`` is what a program adds to them."""
 
     namespace: str
     title: str
     version: str
     instructions: str
     tools: tuple[Tool, ...]
+    extension: "Extension | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

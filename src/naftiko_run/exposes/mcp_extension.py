@@ -1,0 +1,33 @@
+"""What a program may add to an MCP adapter beyond its spec: the SDK's own handlers.
+
+Given as :attr:`naftiko_run.exposes.units.ToolServer.extension`. The tools of the spec keep
+precedence over an extension's tools of the same name.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+
+CallTool = Callable[
+    [ServerRequestContext[Any, Any], types.CallToolRequestParams],
+    Awaitable[types.CallToolResult | types.InputRequiredResult],
+]
+"""Answers a call of one of the extension's tools, as a handler of the SDK's low-level server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extension:
+    """Tools with their handler, and whatever else is registered with the server.
+
+    ``sessions`` keeps a session for each client of the older revisions: requests from the server
+    to such a client (sampling, elicitation) need one.
+    """
+
+    tools: tuple[types.Tool, ...] = ()
+    call_tool: CallTool | None = None
+    register: Callable[[Server[Any]], None] | None = None
+    sessions: bool = False

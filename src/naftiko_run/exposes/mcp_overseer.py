@@ -1,0 +1,95 @@
+"""Ends what takes too long, and what nobody waits for any more, at next to no cost for the rest.
+
+A timer for each piece of work would cost more than the work: here one timer looks after all of
+it, a few times a second, and nothing is done for what is over by then.
+"""
+
+import asyncio
+from enum import Enum
+from time import monotonic
+
+from starlette.types import Receive
+
+LOOK_SECONDS = 0.1
+"""How often the work under way is looked at."""
+
+
+class Ended(Enum):
+    """Why work was ended."""
+
+    LATE = "it took too long"
+    GONE = "its caller went away"
+
+
+class Work:
+    """What the current task does between :meth:`Overseer.begin` and :meth:`Overseer.end`."""
+
+    __slots__ = ("deadline", "ended", "receive", "task", "watching")
+
+    def __init__(self, deadline: float, receive: Receive | None) -> None:
+        """Remember the task."""
+        self.deadline = deadline
+        self.receive = receive
+        self.task = asyncio.current_task()
+        self.watching: asyncio.Task[None] | None = None
+        self.ended: Ended | None = None
+
+    def cancel(self, reason: Ended) -> None:
+        """Cancel the task, once."""
+        if self.ended is None and self.task is not None:
+            self.ended = reason
+            self.task.cancel()
+
+    async def watch(self, receive: Receive) -> None:
+        """Wait for the caller to go away."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.cancel(Ended.GONE)
+
+
+class Overseer:
+    """Looks after the work of one event loop; ``len`` is how much of it is under way."""
+
+    def __init__(self) -> None:
+        """Begin with nothing to look after."""
+        self._under_way: set[Work] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        """How much is under way."""
+        return len(self._under_way)
+
+    def begin(self, seconds: float, receive: Receive | None = None) -> Work:
+        """Look after what this task does now.
+
+        It has so many seconds; with ``receive``, it ends when the sender of the request, whose
+        body was read already, closes the connection.
+        """
+        work = Work(monotonic() + seconds, receive)
+        self._under_way.add(work)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+        return work
+
+    def end(self, work: Work) -> None:
+        """Look after it no longer; to be called whatever has become of it."""
+        self._under_way.discard(work)
+        if work.watching is not None:
+            work.watching.cancel()
+
+    def why(self, work: Work) -> Ended | None:
+        """Tell a cancellation that came from here, and let the task go on; None for others."""
+        if work.ended is not None and work.task is not None:
+            work.task.uncancel()
+        return work.ended
+
+    def _look(self) -> None:
+        self._timer = None
+        now = monotonic()
+        for work in self._under_way:
+            if now >= work.deadline:
+                work.cancel(Ended.LATE)
+            elif work.receive is not None and work.watching is None:
+                work.watching = asyncio.ensure_future(work.watch(work.receive))
+        if self._under_way:
+            self._timer = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)

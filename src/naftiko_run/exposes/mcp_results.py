@@ -1,0 +1,207 @@
+"""What a tool's call means to an MCP client: one function from a call to a result, for every path.
+
+Results are the JSON of the protocol's newest revision; what an older one does not know is left
+out of them here, or by the surface that writes them.
+"""
+
+import asyncio
+import base64
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from starlette.types import Receive
+
+from naftiko_run.errors import FieldProblem, InputError
+from naftiko_run.exposes.mcp_overseer import Ended, Overseer
+from naftiko_run.exposes.messages import MAX_FIELDS
+from naftiko_run.exposes.problems import Problem, problem_of
+from naftiko_run.exposes.units import Tool
+from naftiko_run.mapping.json_codec import dumps, loads
+from naftiko_run.types import Json, Outcome
+
+Result = dict[str, Json]
+"""The ``result`` member of an answer to ``tools/call``."""
+
+ERROR_TEXT_LIMIT = 16_384
+"""How many characters of an upstream's error body a tool's answer repeats."""
+
+STRUCTURED_DEPTH = 200
+"""How deep a value may be nested to stand in ``structuredContent``: the SDK's serializer stops at
+255, and answers nothing then. Deeper ones are in the text all the same."""
+
+STRUCTURED_SINCE = "2025-06-18"
+"""The first revision with ``structuredContent`` and ``outputSchema``; both must be objects."""
+
+ANY_ROOT_SINCE = "2026-07-28"
+"""The first revision in which they may be any JSON value."""
+
+MOST_CALLS = 1000
+"""How many calls of one adapter's tools are under way at once; the next ones are refused."""
+
+CALL_SECONDS = 300
+"""How long a call may take in all, however many upstream requests it makes."""
+
+
+class Calls:
+    """Calls tools within limits; what goes wrong is a result too, as agents can read that."""
+
+    def __init__(self, most: int = MOST_CALLS, seconds: float = CALL_SECONDS) -> None:
+        """Begin with nothing under way."""
+        self._most = most
+        self._seconds = seconds
+        self._overseer = Overseer()
+
+    async def __call__(
+        self,
+        tool: Tool,
+        given: Mapping[str, Any],
+        version: str,
+        receive: Receive | None = None,
+    ) -> Result | None:
+        """Call a tool with arguments under their published names.
+
+        Gives None when the caller has gone away meanwhile; with ``receive`` alone it is known.
+        """
+        if len(self._overseer) >= self._most:
+            busy = Problem(503, f"{self._most} calls are under way: try again in a moment")
+            return _refused(busy, version)
+        work = self._overseer.begin(self._seconds, receive)
+        try:
+            return await _call(tool, given, version)
+        except asyncio.CancelledError:
+            ended = self._overseer.why(work)
+            if ended is None:
+                raise
+            if ended is Ended.GONE:
+                return None
+            return _refused(Problem(504, f"no result after {self._seconds:g} seconds"), version)
+        finally:
+            self._overseer.end(work)
+
+
+async def _call(tool: Tool, given: Mapping[str, Any], version: str) -> Result:
+    if len(given) > MAX_FIELDS:
+        return _refused(Problem(400, f"there are more than {MAX_FIELDS} arguments"), version)
+    try:
+        names = tool.properties
+        outcome = await tool.flow({names.get(name, name): value for name, value in given.items()})
+    except InputError as error:
+        return _refused(problem_of(_as_given(error, tool)), version)
+    except Exception as error:  # noqa: BLE001 - one boundary turns every error into an answer
+        return _refused(problem_of(error), version)
+    return result_of(outcome, version, promised=tool.output_schema is not None)
+
+
+def _as_given(error: InputError, tool: Tool) -> InputError:
+    published = {key: name for name, key in tool.properties.items()}
+    return InputError(
+        FieldProblem(published.get(p.field, p.field), p.detail) for p in error.problems
+    )
+
+
+def _refused(problem: Problem, version: str) -> Result:
+    return _error(problem.detail, problem.members, version)
+
+
+def _error(text: str, structured: Json, version: str) -> Result:
+    result: Result = {"content": [{"type": "text", "text": text}], "isError": True}
+    if version >= STRUCTURED_SINCE:
+        result["structuredContent"] = structured
+    return result
+
+
+def result_of(outcome: Outcome, version: str, *, promised: bool = False) -> Result:
+    """Turn an outcome into a tool's result, in the form that a protocol revision allows.
+
+    ``promised`` says that the tool has an output schema: then an answer without a body is an
+    object without members, since clients refuse a result that keeps no promise at all.
+    """
+    kind = outcome.media_type.partition(";")[0].strip().lower()
+    value, text, is_json = _read(outcome.body, kind)
+    if outcome.failed:
+        return _failed(outcome, value if is_json else text or "", text, version)
+    if text is None:
+        return {"content": [_binary(outcome.body, kind)], "isError": False}
+    result: Result = {"content": [{"type": "text", "text": text}], "isError": False}
+    if promised and not outcome.body:
+        value, is_json = {}, True
+    if (
+        is_json
+        and value is not None
+        and (version >= ANY_ROOT_SINCE or (version >= STRUCTURED_SINCE and type(value) is dict))
+        and not too_deep(value, outcome.body)
+    ):
+        result["structuredContent"] = value
+    return result
+
+
+def _failed(outcome: Outcome, value: Json, text: str | None, version: str) -> Result:
+    shown = text or f"the upstream answered {outcome.status}"
+    if len(shown) > ERROR_TEXT_LIMIT:
+        shown = f"{shown[:ERROR_TEXT_LIMIT]}… ({len(shown)} characters in all)"
+        value = shown
+    elif too_deep(value, outcome.body):
+        value = shown
+    return _error(shown, {"status": outcome.status, "body": value}, version)
+
+
+def _read(body: bytes, kind: str) -> tuple[Json, str | None, bool]:
+    """Read a body: its JSON value, its text (None where it is binary), and whether it is JSON."""
+    if kind in ("", "application/json") or kind.endswith("+json"):
+        try:
+            value = loads(body)
+        except ValueError:
+            pass
+        else:
+            try:
+                return value, orjson.dumps(value).decode(), True
+            except TypeError:
+                text = dumps(value).decode()
+                return loads(_without_halves(text).encode()), text, True
+    try:
+        return None, body.decode("utf-8"), False
+    except UnicodeDecodeError:
+        return None, None, False
+
+
+_HALF = re.compile(r"\\\\|\\ud[89ab]..\\ud[c-f]..|(\\ud...)")
+
+
+def _without_halves(text: str) -> str:
+    """Replace lone halves of surrogate pairs, which few readers of JSON accept."""
+    return _HALF.sub(lambda found: "\\ufffd" if found[1] else found[0], text)
+
+
+def too_deep(value: Json, text: bytes, limit: int = STRUCTURED_DEPTH) -> bool:
+    """Say whether a value, read from a text, is nested deeper than a limit."""
+    if text.count(b"[") + text.count(b"{") <= limit:
+        return False
+    level: list[Json] = [value]
+    for _ in range(limit):
+        below: list[Json] = []
+        for item in level:
+            if isinstance(item, dict):
+                below.extend(item.values())
+            elif isinstance(item, list):
+                below.extend(item)
+        if not below:
+            return False
+        level = below
+    return any(isinstance(item, dict | list) for item in level)
+
+
+def _binary(body: bytes, kind: str) -> Json:
+    data = base64.b64encode(body).decode()
+    family = kind.partition("/")[0]
+    if family in ("image", "audio"):
+        return {"type": family, "data": data, "mimeType": kind}
+    return {
+        "type": "resource",
+        "resource": {
+            "uri": "naftiko-run:///reply",
+            "blob": data,
+            "mimeType": kind or "application/octet-stream",
+        },
+    }

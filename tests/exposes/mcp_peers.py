@@ -1,0 +1,193 @@
+"""MCP faces in process: tools that answer in every way there is, and requests to ask them with."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+from starlette.types import Message, Scope
+
+from naftiko_run.errors import FieldProblem, InputError, UpstreamError, VariableError
+from naftiko_run.exposes.mcp import McpFace
+from naftiko_run.exposes.units import Tool, ToolServer
+from naftiko_run.types import Argument, Flow, Inputs, Json, Outcome
+
+MODERN = "2026-07-28"
+HANDSHAKE = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+META: dict[str, Any] = {
+    "io.modelcontextprotocol/protocolVersion": MODERN,
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+
+
+def replies(body: bytes, media_type: str = "application/json", status: int = 200) -> Flow:
+    """Make a flow that always has this outcome."""
+
+    async def flow(_inputs: Inputs) -> Outcome:
+        return Outcome(status, body, media_type, failed=status >= 300)
+
+    return flow
+
+
+def raises(error: Exception) -> Flow:
+    """Make a flow that always fails like this."""
+
+    async def flow(_inputs: Inputs) -> Outcome:
+        raise error
+
+    return flow
+
+
+async def echo(inputs: Inputs) -> Outcome:
+    """Answer with the arguments."""
+    return Outcome(200, json.dumps(inputs).encode(), "application/json")
+
+
+FLOWS: Mapping[str, Flow] = {
+    "echo": echo,
+    "object": replies(b'{"data": {"id": 1, "none": null, "rate": 1e22}, "meta": {}}'),
+    "array": replies(b'[1, 2.5, "three", null]'),
+    "number": replies(b"42"),
+    "null": replies(b"null"),
+    "large-number": replies(b'{"n": 123456789012345678901234567890}'),
+    "half-a-pair": replies(b'{"a\\ud83d": "\\ud83d\\ude00\\ud83d\\\\ud83d"}'),
+    "deep": replies(b"[" * 300 + b"]" * 300),
+    "as-deep-as-goes": replies(b'{"a":' * 199 + b"{}" + b"}" * 199),
+    "text": replies("no JSON: é".encode(), "text/plain"),
+    "claims-json": replies(b"{", "application/json"),
+    "nothing": replies(b"", "", 204),
+    "image": replies(b"\x89PNG\xff", "image/png"),
+    "sound": replies(b"\xffRIFF", "audio/wav"),
+    "bytes": replies(b"\xff\xfe", "application/octet-stream"),
+    "refused": replies(b'{"error": "no"}', status=404),
+    "refused-long": replies(b'"' + b"x" * 20_000 + b'"', status=500),
+    "refused-text": replies(b"no", "text/plain", 503),
+    "wrong": raises(InputError([FieldProblem("key", "is required", "body")])),
+    "unset": raises(VariableError(["TOKEN"], "authentication")),
+    "unreachable": raises(UpstreamError("nobody answers")),
+    "broken": raises(RuntimeError("unforeseen")),
+}
+
+
+def tool(name: str, flow: Flow, **members: Any) -> Tool:  # noqa: ANN401 - as the record has them
+    """Make a tool with one optional argument of any type."""
+    given: dict[str, Any] = {
+        "title": "",
+        "description": f"does {name}",
+        "arguments": (Argument(name="value", key="key"),),
+        "properties": {"value": "key"},
+        "input_schema": {"type": "object", "properties": {"value": {}}},
+        "hints": {},
+        **members,
+    }
+    return Tool(name=name, flow=flow, **given)
+
+
+def server(tools: Sequence[Tool] | None = None, **members: Any) -> ToolServer:  # noqa: ANN401
+    """Make an adapter of these tools, of all kinds there are where none are given."""
+    if tools is None:
+        hints = {"readOnly": True, "openWorld": False}
+        schema: Json = {"type": "object", "properties": {"data": {}}, "required": ["data"]}
+        special = {"object": {"title": "Object", "hints": hints, "output_schema": schema}}
+        tools = [tool(name, flow, **special.get(name, {})) for name, flow in FLOWS.items()]
+    given = {"title": "Peers", "version": "1.2.3", "instructions": "Ask.", **members}
+    return ToolServer(namespace="peers", tools=tuple(tools), **given)
+
+
+@dataclass
+class Request:
+    """An HTTP request that can still be bent."""
+
+    body: bytes
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    method: str = "POST"
+
+    @property
+    def scope(self) -> Scope:
+        """The ASGI scope."""
+        raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in self.headers]
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": self.method,
+            "scheme": "http",
+            "path": "/mcp",
+            "raw_path": b"/mcp",
+            "query_string": b"",
+            "root_path": "",
+            "server": ("127.0.0.1", 9090),
+            "client": ("127.0.0.1", 50000),
+            "headers": [*raw, (b"content-length", b"%d" % len(self.body))],
+        }
+
+
+def message(method: str, params: object = None, request_id: object = 1) -> dict[str, Any]:
+    """Make a JSON-RPC request."""
+    made: dict[str, Any] = {"jsonrpc": "2.0", "id": request_id, "method": method}
+    return made if params is None else {**made, "params": params}
+
+
+def request(asked: Mapping[str, Any], version: str | None = MODERN) -> Request:
+    """Make the HTTP request of a message, with the header fields that its revision wants."""
+    headers = [
+        ("host", "127.0.0.1:9090"),
+        ("accept", "application/json, text/event-stream"),
+        ("content-type", "application/json"),
+    ]
+    if version is not None:
+        headers.append(("mcp-protocol-version", version))
+    if version == MODERN:
+        headers.append(("mcp-method", str(asked.get("method"))))
+        params = asked.get("params")
+        if isinstance(params, Mapping) and "name" in params:
+            headers.append(("mcp-name", str(params["name"])))
+    return Request(json.dumps(asked).encode(), headers)
+
+
+@dataclass
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - JSON
+        """The body as JSON."""
+        return json.loads(self.body)
+
+    @property
+    def essence(self) -> tuple[int, dict[str, str], str]:
+        """What a client can tell apart: all but the order of members and the form of numbers."""
+        headers = {k: v for k, v in self.headers.items() if k != "content-length"}
+        try:
+            body = json.dumps(self.json, sort_keys=True)
+        except ValueError:
+            body = repr(self.body)
+        return self.status, headers, body
+
+
+async def ask(
+    face: McpFace, asked: Request, receive: Callable[[], Awaitable[Message]] | None = None
+) -> Answer:
+    """Ask a face; the caller stays until it is answered, unless ``receive`` says otherwise."""
+    messages: list[Message] = [{"type": "http.request", "body": asked.body, "more_body": False}]
+    sent: list[Message] = []
+
+    async def waiting() -> Message:
+        if not messages:
+            await anyio.sleep_forever()
+        return messages.pop()
+
+    async def send(part: Message) -> None:
+        sent.append(part)
+
+    await face(asked.scope, receive or waiting, send)
+    if not sent:
+        return Answer(0, {}, b"")
+    raw = sent[0]["headers"]
+    body = b"".join(part.get("body", b"") for part in sent[1:])
+    return Answer(int(sent[0]["status"]), {n.decode(): v.decode("latin-1") for n, v in raw}, body)
