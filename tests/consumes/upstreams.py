@@ -263,6 +263,28 @@ def proxy(*, refuse: bytes = b"") -> Behaviour:
     return behave
 
 
+def socks(port: int) -> Behaviour:
+    """Be a SOCKS5 proxy (RFC 1928) that leads everybody to one port, whatever they ask for."""
+
+    async def behave(connection: Connection) -> None:
+        _, methods = await connection.reader.readexactly(2)
+        await connection.reader.readexactly(methods)
+        await connection.send(b"\x05\x00")
+        *_, kind, length = await connection.reader.readexactly(5)
+        # 3 is a name, 1 an address of four bytes; the first of them is read already.
+        await connection.reader.readexactly((length if kind == 3 else 3) + 2)
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            await connection.send(b"\x05\x00\x00\x01" + bytes(6))
+            await asyncio.gather(
+                _pump(connection.reader, far_writer), _pump(far_reader, connection.writer)
+            )
+        finally:
+            far_writer.close()
+
+    return behave
+
+
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while data := await reader.read(65536):
         writer.write(data)

@@ -76,7 +76,7 @@ class _Routed:
     def _client(self, url: str, proxy: str | None) -> Client:
         try:
             return self._make(replace(self._settings, proxy=proxy))
-        except (ValueError, ImportError):
+        except (ValueError, ImportError, EngineError):
             raise faults.unreachable(url, "its proxy cannot be used") from None
 
     async def aclose(self) -> None:

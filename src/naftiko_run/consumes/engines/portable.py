@@ -154,9 +154,13 @@ def _leftover(response: httpx2.Response) -> bool:
 
 @functools.cache
 def _trust(roots: tuple[str, ...]) -> ssl.SSLContext:
-    if roots:
-        return ssl.create_default_context(cadata="\n".join(roots))
-    return httpx2.create_ssl_context(trust_env=False)
+    if not roots:
+        return httpx2.create_ssl_context(trust_env=False)
+    # Not create_default_context: from Python 3.13 on it refuses the certificates that many private
+    # authorities make (VERIFY_X509_STRICT), which the default engine accepts.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata="\n".join(roots))
+    return context
 
 
 def _proxy(settings: EngineSettings) -> httpx2.Proxy | None:

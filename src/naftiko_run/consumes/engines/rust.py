@@ -31,7 +31,6 @@ from pyreqwest.request import StreamRequest
 from pyreqwest.response import Response
 
 from naftiko_run.consumes.engines import coding, faults, urls
-from naftiko_run.consumes.engines.portable import PortableClient
 from naftiko_run.consumes.engines.settings import (
     USER_AGENT,
     EngineError,
@@ -71,13 +70,18 @@ class RustClient:
     async def send(self, request: Request) -> Reply:
         """Send one request and read the whole reply."""
         url = request.url
+        if self._client is None:
+            raise faults.given_up(url, "the client is closed")
         try:
             parsed = Url(url)
-            if str(parsed) != url and urls.split(str(parsed)).target != urls.split(url).target:
-                return await self._send_verbatim(request)
-            streamed = self._streamed(request, parsed)
+            as_given = (
+                str(parsed) == url or urls.split(str(parsed)).target == urls.split(url).target
+            )
+            streamed = _streamed(self._client, request, parsed)
         except (BuilderError, ValueError):
             raise faults.unsendable(url) from None
+        if not as_given:
+            return await self._send_verbatim(request)
         try:
             response = await streamed.__aenter__()
             try:
@@ -92,26 +96,23 @@ class RustClient:
         except coding.BodyError as error:
             raise faults.of_body(url, error, self._limits.max_reply_bytes) from None
 
-    def _streamed(self, request: Request, url: Url) -> StreamRequest:
-        if self._client is None:
-            raise faults.given_up(request.url, "the client is closed")
-        call = self._client.request(request.method, url).headers(outgoing(request.headers))
-        if request.body:
-            call = call.body_bytes(request.body)
-        elif request.method in _WITH_CONTENT:
-            call = call.header("content-length", "0")
-        return call.build_streamed()
-
     async def _reply(self, request: Request, response: Response) -> Reply:
         status = response.status
         if status < 200:
             raise faults.not_http(request.url)
-        # br and zstd are gone already, and Content-Encoding and Content-Length with them.
-        body = coding.Body(
-            ",".join(response.get_header_all("content-encoding")), self._limits.max_reply_bytes
-        )
+        try:
+            # br and zstd are gone already, and Content-Encoding and Content-Length with them.
+            codings = ",".join(response.get_header_all("content-encoding"))
+            length = response.get_header("content-length")
+            transfer = response.get_header("transfer-encoding")
+        except ValueError:
+            raise faults.not_http(request.url) from None
+        if transfer is not None and transfer.strip().lower() != "chunked":
+            # The other transfer codings are left in the body, and nobody asked for them.
+            raise faults.not_http(request.url)
+        body = coding.Body(codings, self._limits.max_reply_bytes)
         if request.method != "HEAD" and status != 304:
-            body.announce(response.get_header("content-length"))
+            body.announce(length)
         reader = response.body_reader
         while (chunk := await reader.read_chunk()) is not None:
             body.add(chunk.to_bytes())
@@ -119,6 +120,9 @@ class RustClient:
 
     async def _send_verbatim(self, request: Request) -> Reply:
         if self._verbatim is None:
+            # Rarely needed, and 50 ms of every start.
+            from naftiko_run.consumes.engines.portable import PortableClient  # noqa: PLC0415
+
             self._verbatim = PortableClient(self._settings)
         return await self._verbatim.send(request)
 
@@ -175,6 +179,15 @@ def _builder(settings: EngineSettings) -> ClientBuilder:
     for root in settings.roots:
         builder = builder.add_root_certificate_pem(root.encode())
     return builder.proxy(ProxyBuilder.all(settings.proxy)) if settings.proxy else builder
+
+
+def _streamed(client: ReqwestClient, request: Request, url: Url) -> StreamRequest:
+    call = client.request(request.method, url).headers(outgoing(request.headers))
+    if request.body:
+        call = call.body_bytes(request.body)
+    elif request.method in _WITH_CONTENT:
+        call = call.header("content-length", "0")
+    return call.build_streamed()
 
 
 def _headers(response: Response) -> Headers:
