@@ -22,6 +22,8 @@ GRACE_SECONDS = 30
 """How long requests in flight may take after the process was asked to stop."""
 
 _IDLE_SECONDS = 0.5
+_CLOSING_SECONDS = 0.01
+"""How long the event loop may take to let go of a listening socket."""
 _log = logging.getLogger("naftiko_run.server")
 
 
@@ -110,6 +112,7 @@ class HttpServer:
         self._server = _Server(_config(self._drain))
         self._listening = listening
         self._task: asyncio.Task[None] | None = None
+        self._backlog: socket.socket | None = None
 
     async def start(self) -> None:
         """Begin to accept connections; returns once they are."""
@@ -138,13 +141,33 @@ class HttpServer:
 
     def refuse(self) -> None:
         """Accept no further connection; answers from now on close theirs."""
+        if self._drain.draining:
+            return
+        self._drain.draining = True
+        if self._listening is not None:
+            self._backlog = self._listening.dup()
         for listening in getattr(self._server, "servers", ()):
             listening.close()
-        self._drain.draining = True
+
+    async def _accept_last(self) -> None:
+        """Serve who waits in the backlog: connected already, and reset if the socket closed."""
+        backlog, self._backlog = self._backlog, None
+        if backlog is None:
+            return
+        await asyncio.sleep(_CLOSING_SECONDS)
+        last = []
+        with backlog, contextlib.suppress(BlockingIOError):
+            backlog.listen(0)
+            while True:
+                connection, _ = backlog.accept()
+                last.append(asyncio.ensure_future(self.take(connection)))
+        if last:
+            await asyncio.wait(last)
 
     async def stop(self) -> None:
         """Accept nothing more, finish what is in flight, and close."""
         self.refuse()
+        await self._accept_last()
         # A keep-alive connection may be about to send: it gets a moment, and an answer that
         # tells it to close, before it is closed under it.
         loop = asyncio.get_running_loop()
