@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from naftiko_run.exposes.openapi import property_of
 from naftiko_run.exposes.units import Route, Tool
 from naftiko_run.findings import Finding
+from naftiko_run.flows.flow import CallFlow
+from naftiko_run.mapping.shape import schema_of
 from naftiko_run.plan.names import properties
 from naftiko_run.plan.runs import Compiled
 from naftiko_run.spec.document import Adapter, Hints, Semantics, Unit
@@ -43,7 +45,17 @@ def tool_of(unit: Unit, name: str, compiled: Compiled) -> Tool:
         hints={**of_semantics(compiled.semantics), **hints(unit.hints)},
         flow=compiled.flow,
         call=unit.call or "",
+        output_schema=output_schema(unit, compiled),
     )
+
+
+def output_schema(unit: Unit, compiled: Compiled) -> dict[str, Json] | None:
+    """Describe a tool's results where they are the mapping of one reply, and an object for sure."""
+    flow = compiled.flow
+    if unit.call is None or not isinstance(flow, CallFlow):
+        return None
+    mapped = flow.results.shape is not None and not flow.results.opaque
+    return schema_of(unit.outputs) if mapped else None
 
 
 def input_schema(arguments: tuple[Argument, ...], published: Mapping[str, str]) -> dict[str, Json]:
