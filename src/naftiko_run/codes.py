@@ -373,6 +373,26 @@ _CONSUMED = (
         "body: {type: cbor, data: {value: 1}}",
     ),
     _code(
+        "E-FORMAT",
+        "A raw format that cannot be read",
+        """There is no such format, it needs an 'outputSchema', or a library that reads it is not
+        installed. The units that call the operation are left out.""",
+        "Use a format that the message names, or install what it asks for.",
+        "operations: [{name: list-ships, method: GET, outputRawFormat: ini}]",
+    ),
+    _code(
+        "E-FORMAT-SCHEMA",
+        "An 'outputSchema' that cannot be used",
+        """The schema file (Avro, Protobuf) is missing, lies outside the folders that may be read,
+        or is no schema; or the CSS selector (HTML) is none. The units that call the operation are
+        left out.""",
+        "Put the file beside the capability file, or mend it.",
+        """
+        operations:
+          - {name: get-ship, method: GET, outputRawFormat: protobuf, outputSchema: ./ship.proto}
+        """,
+    ),
+    _code(
         "E-FOREACH",
         "'forEach' without its two names",
         "The operation is left out, with the units that call it.",

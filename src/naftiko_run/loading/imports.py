@@ -47,7 +47,7 @@ def _resolve_one(
 ) -> None:
     home = source.path.parent
     roots = [home, home.parent, *folders]
-    found, outside = _find(entry.location, roots)
+    found, outside = find(entry.location, roots)
     if found is None:
         if outside is not None:
             problem = "lies outside the folders that may be read"
@@ -104,7 +104,7 @@ def _fail(entry: Import, imported: Imported, message: str, fix: str) -> None:
         imported.missing[entry.alias or entry.namespace] = finding
 
 
-def _find(location: str, roots: Sequence[Path]) -> tuple[Path | None, Path | None]:
+def find(location: str, roots: Sequence[Path]) -> tuple[Path | None, Path | None]:
     """Find a file below the roots; the second is one that exists but lies outside of them."""
     allowed = [root.resolve() for root in roots]
     outside: Path | None = None

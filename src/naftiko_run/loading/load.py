@@ -7,7 +7,7 @@ from pathlib import Path
 
 from naftiko_run.errors import DocumentError
 from naftiko_run.findings import Finding, Severity
-from naftiko_run.loading import binds, imports
+from naftiko_run.loading import binds, imports, reply_schemas
 from naftiko_run.loading.files import Source, read
 from naftiko_run.loading.schema import unless_told
 from naftiko_run.spec.document import Document, Loaded
@@ -51,15 +51,18 @@ def load(path: Path, settings: Settings, *, schema: Callable[..., list[Finding]]
         given=settings.given,
         environ=settings.environ,
     )
+    consumes, schemas = reply_schemas.resolve(
+        (*document.consumes, *imported.consumes), settings.folders
+    )
     return Loaded(
         file=file,
         document=document,
-        consumes=(*document.consumes, *imported.consumes),
+        consumes=consumes,
         binds=values,
         findings=[*findings, *imported.findings, *unset],
         missing=imported.missing,
         anything_missing=imported.unnamed,
-        files=(source.path, *imported.files),
+        files=(source.path, *imported.files, *schemas),
     )
 
 

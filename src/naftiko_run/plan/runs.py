@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from naftiko_run.consumes.formats import decoder
 from naftiko_run.consumes.operation import CompiledOperation
 from naftiko_run.exposes.router import placeholders
 from naftiko_run.findings import Finding
@@ -17,6 +16,7 @@ from naftiko_run.mapping.jsonpath import JsonPathError, Path, compile_path
 from naftiko_run.mapping.shape import compile_shape, project
 from naftiko_run.mapping.template import Evaluate, Expression, compile_value
 from naftiko_run.plan.apis import Apis, Called, suggestion
+from naftiko_run.plan.results import check_mappings, results_of
 from naftiko_run.spec.document import UNSET, Adapter, Output, Semantics, Unit
 from naftiko_run.spec.document import Step as SpecStep
 from naftiko_run.types import MISSING, Argument, Flow, Input, Inputs, Json, Missing, Outcome, Reply
@@ -63,6 +63,9 @@ class Compiler:
         """Compile a unit; the finding says why it cannot be served."""
         if unit.problem is not None:
             return unit.problem
+        malformed = check_mappings(unit.outputs, self.report)
+        if malformed is not None:
+            return malformed
         binder = Binder(unit, adapter, self.apis.scope, frozenset(placeholders(unit.path)))
         try:
             if unit.call is not None:
@@ -94,10 +97,10 @@ class Compiler:
         bindings = binder.bind(wanted, passes_content=operation.body.passes_content)
         arguments = self._finish(unit, binder, wanted)
         shape = compile_shape(unit.outputs, consumed=called.spec.outputs)
-        decode, opaque = decoder(called.spec.raw_format)
-        flow = CallFlow(
-            Checker(arguments), _evaluates(bindings), operation, Results(shape, decode, opaque)
-        )
+        results = results_of(called.spec, unit, shape)
+        if isinstance(results, Finding):
+            return results
+        flow = CallFlow(Checker(arguments), _evaluates(bindings), operation, results)
         return Compiled(
             flow=ForEachFlow(flow, each.name, each.element) if each else flow,
             arguments=tuple(arguments),
@@ -240,13 +243,10 @@ class Compiler:
             clause=spec.arguments,
             where=spec.where,
         )
-        decode, opaque = decoder(called.spec.raw_format)
-        body = CallStep(
-            _evaluates(bindings),
-            operation,
-            Results(None, decode, opaque),
-            project(called.spec.outputs),
-        )
+        results = results_of(called.spec, binder.unit)
+        if isinstance(results, Finding):
+            return results
+        body = CallStep(_evaluates(bindings), operation, results, project(called.spec.outputs))
         return _Made(
             Step(spec.name, body, tolerant=spec.tolerant),
             frozenset(name for _, e in bindings for name in e.names),
@@ -388,7 +388,7 @@ def _shape_last(bodies: list[Step], outputs: Sequence[Output], called: Called) -
     for position in range(len(bodies) - 1, -1, -1):
         step = bodies[position]
         if isinstance(step.body, CallStep):
-            results = Results(shape, step.body.results.decode, step.body.results.opaque)
+            results = replace(step.body.results, shape=shape)
             body = CallStep(step.body.bindings, step.body.operation, results, step.body.project)
             bodies[position] = Step(step.name, body, tolerant=step.tolerant)
             return

@@ -179,7 +179,8 @@ class ConsumedOperation:
     """One operation of a consumed API; ``path`` is the whole path below ``baseUri``.
 
     ``schema`` is ``outputSchema`` as written, ``schema_text`` what the file says that it names,
-    None where it names none or none that can be read. ``max_binary_size`` is in bytes.
+    None where it names none or none that can be read; ``problem`` says why. ``max_binary_size`` is
+    in bytes.
     """
 
     where: Where
@@ -194,6 +195,7 @@ class ConsumedOperation:
     schema_text: str | None = field(default=None, repr=False)
     media_type: str = ""
     max_binary_size: int | None = None
+    problem: Finding | None = None
     outputs: tuple[Output, ...] = ()
     for_each: ForEach | None = None
 
@@ -265,7 +267,7 @@ class Unit:
     ``method`` and ``path`` are empty for a tool. ``arguments`` is the ``with`` clause. ``problem``
     says why a unit that has nothing to run cannot be served. A unit runs its ``call``, its
     ``steps``, the aggregate flow that ``ref`` names, or answers with the values of its outputs
-    (``mock``).
+    (``mock``). ``max_binary_size`` is its adapter's, for operations that say nothing of it.
     """
 
     where: Where
@@ -285,14 +287,14 @@ class Unit:
     ref: str | None = None
     mock: bool = False
     semantics: Semantics = Semantics()
+    max_binary_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapter:
     """An entry of ``exposes`` that this runtime serves.
 
-    ``type`` is ``rest`` or ``mcp``; ``port`` None where none is written. ``max_binary_size`` holds
-    for the operations that say nothing of it themselves.
+    ``type`` is ``rest`` or ``mcp``; ``port`` None where none is written.
     """
 
     where: Where
@@ -302,7 +304,6 @@ class Adapter:
     address: str = ""
     transport: str = "http"
     description: str = ""
-    max_binary_size: int | None = None
     units: tuple[Unit, ...] = ()
 
 

@@ -566,6 +566,7 @@ def _adapter(node: Node, kind: str, units: tuple[Unit, ...]) -> Adapter:
             node.where.at("port").error("E-PORT", f"port {port} does not exist", "use 1 to 65535")
         )
         port = None
+    size = _max_binary_size(node)
     return Adapter(
         where=node.where,
         type=kind,
@@ -574,8 +575,7 @@ def _adapter(node: Node, kind: str, units: tuple[Unit, ...]) -> Adapter:
         address=node.text("address") or "",
         transport=(node.text("transport") or "http").lower(),
         description=node.text("description") or "",
-        max_binary_size=_max_binary_size(node),
-        units=units,
+        units=tuple(replace(u, max_binary_size=size) for u in units) if size else units,
     )
 
 
