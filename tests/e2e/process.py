@@ -23,7 +23,7 @@ ADAPTERS = (KEYS_REST, KEYS_MCP, IDENTITIES_REST, IDENTITIES_MCP)
 PATIENCE = 30.0
 """Seconds after which something that was awaited counts as never happening."""
 
-_SERVED = re.compile(r"(?:^| and )(REST|MCP) (http://\S+) \(")
+_SERVED = re.compile(r"(?:^|^naftiko-run: | and )(REST|MCP) (http://\S+) \(")
 _PRIVATE = ("UNKEY_", "NAFTIKO_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE")
 
 
@@ -129,7 +129,7 @@ class Process:
     @property
     def addresses(self) -> dict[str, str]:
         """The URL of each adapter, as the process printed it last."""
-        return _addresses(self.out.all)
+        return {**_addresses(self.out.all), **_addresses(self.err.all)}
 
     def wait_for_adapters(self, *names: str) -> None:
         """Wait until every one of these adapters is announced."""

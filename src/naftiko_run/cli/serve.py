@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 import sys
+import time
 from collections.abc import Sequence
 
 from naftiko_run.cli.logs import configure
@@ -31,6 +32,7 @@ def serve(paths: Sequence[str], settings: Settings) -> int:
     channel = channel_of_worker()
     if channel is not None:
         return _work(channel, settings)
+    since = time.time()
     loaded, missing = load_all(paths, settings)
 
     async def main() -> int:
@@ -38,7 +40,7 @@ def serve(paths: Sequence[str], settings: Settings) -> int:
         stopped = asyncio.ensure_future(until_stopped())
         try:
             async with running(loaded, settings) as runtime:
-                return await _serve(paths, runtime, loaded, missing, stopped)
+                return await _serve(paths, runtime, loaded, missing, stopped, since)
         except PortError as error:
             say(str(error))
             return NO_LISTENER
@@ -53,6 +55,7 @@ async def _serve(
     loaded: list[Loaded],
     missing: Sequence[Finding],
     stopped: asyncio.Future[None],
+    since: float,
 ) -> int:
     settings = runtime.settings
     prepared = with_files(runtime.prepare(loaded), missing)
@@ -71,7 +74,7 @@ async def _serve(
         print(f"sandbox of {origin} at {sandbox.url}", flush=True)
     show(prepared.findings)
     if settings.watch:
-        watcher = Watcher(paths, runtime, deployment, loaded, say=say, show=show)
+        watcher = Watcher(paths, runtime, deployment, loaded, since=since, say=say, show=show)
         watching = asyncio.ensure_future(watcher.run())
         await asyncio.wait({stopped, watching}, return_when=asyncio.FIRST_COMPLETED)
         watching.cancel()

@@ -5,7 +5,8 @@ invalid one is reported and the running one stays. Imported files are watched to
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +21,8 @@ from naftiko_run.spec.document import Loaded
 _SETTLE_MILLISECONDS = 300
 """How long a burst of saves may go on before it is acted on."""
 _STEP_MILLISECONDS = 60
+_CLOCK_SECONDS = 0.02
+"""How far the clock of a file system may be behind the clock of the process."""
 
 
 class Applies(Protocol):
@@ -42,10 +45,15 @@ class Watcher:
         deployment: Applies,
         loaded: Sequence[Loaded],
         *,
+        since: float,
         say: Callable[[str], None],
         show: Callable[[Sequence[Finding]], None],
     ) -> None:
-        """Watch the files that these names stand for; ``say`` and ``show`` tell what happens."""
+        """Watch the files that these names stand for, which were read not before ``since``.
+
+        ``say`` and ``show`` tell what happens.
+        """
+        self._since = since
         self._say = say
         self._show = show
         self._names = tuple(names)
@@ -56,23 +64,33 @@ class Watcher:
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        from watchfiles import awatch  # noqa: PLC0415 - only where it was asked for
-
         while True:
             folders = self._folders()
-            async for changes in awatch(
-                *folders,
-                watch_filter=None,
-                debounce=_SETTLE_MILLISECONDS,
-                step=_STEP_MILLISECONDS,
-                recursive=False,
-                ignore_permission_denied=True,
-            ):
-                paths = {path for _, path in changes}
-                if any(path.endswith(SUFFIXES) for path in paths):
+            async for changed in _changes(folders):
+                # Nothing tells of what changed before the watch began: it is looked for.
+                paths = self._changed_since() if changed is None else changed
+                if changed is None or self._matter(paths):
                     await self._reload(paths)
                 if self._folders() != folders:
                     break
+
+    def _files(self) -> set[Path]:
+        return {file for each in self._served.values() for file in each.files}
+
+    def _matter(self, paths: set[str]) -> bool:
+        files = self._files()
+        return any(path.endswith(SUFFIXES) or Path(path).resolve() in files for path in paths)
+
+    def _changed_since(self) -> set[str]:
+        changed = set()
+        for file in self._files():
+            try:
+                newer = file.stat().st_mtime >= self._since - _CLOCK_SECONDS
+            except OSError:
+                newer = True
+            if newer:
+                changed.add(str(file))
+        return changed
 
     def _folders(self) -> list[Path]:
         folders: dict[Path, None] = {}
@@ -87,6 +105,7 @@ class Watcher:
 
     async def _reload(self, changed: set[str]) -> None:
         # Reading and compiling happen beside the event loop: requests go on meanwhile.
+        self._since = time.time()
         candidates, touched = await asyncio.to_thread(self._read, changed)
         if not touched and candidates.keys() == self._served.keys():
             return
@@ -97,15 +116,42 @@ class Watcher:
             self._show([f for f in prepared.findings if f.file in rejected])
             for file in rejected:
                 self._keep(file, candidates)
+            if candidates == self._served:
+                return
             prepared = await asyncio.to_thread(self._runtime.prepare, list(candidates.values()))
+        taken = touched - rejected
+        problem = await self._apply(candidates, taken, prepared)
+        if problem and (len(taken) > 1 or self._served.keys() - candidates.keys()):
+            await self._apply_singly(candidates, taken)
+        elif problem:
+            self._say(f"not served: {problem}")
+
+    async def _apply(
+        self, candidates: dict[str, Loaded], taken: set[str], prepared: Prepared
+    ) -> str:
+        """Serve these files; returns why that is not possible."""
         try:
             await self._deployment.apply(prepared.plan.listeners, prepared.loaded)
         except (PortError, RuntimeError) as error:
-            self._say(f"not served: {error}")
-            return
-        self._tell(candidates, touched - rejected)
+            return str(error)
+        self._tell(candidates, taken)
         self._served = candidates
         self._errors = _errors_by_file(prepared)
+        return ""
+
+    async def _apply_singly(self, candidates: dict[str, Loaded], taken: set[str]) -> None:
+        """Apply one change after another: one that cannot be served holds no other up."""
+        withdrawn = [""] if self._served.keys() - candidates.keys() else []
+        for file in (*withdrawn, *sorted(taken)):
+            step = {
+                name: candidates[name] if name == file else self._served[name]
+                for name in candidates
+                if name == file or name in self._served
+            }
+            prepared = await asyncio.to_thread(self._runtime.prepare, list(step.values()))
+            problem = await self._apply(step, {file} - {""}, prepared)
+            if problem:
+                self._say(f"not served: {problem}")
 
     def _read(self, names: set[str]) -> tuple[dict[str, Loaded], set[str]]:
         """Read what changed; everything else stays as it is served."""
@@ -153,6 +199,31 @@ class Watcher:
             self._say(f"{file} withdrawn")
         for line in self._deployment.summary():
             self._say(line)
+
+
+async def _changes(folders: Sequence[Path]) -> AsyncIterator[set[str] | None]:
+    """Tell which paths change in folders; first of all None, once the watch has begun."""
+    from watchfiles import awatch  # noqa: PLC0415 - only where it was asked for
+
+    watching = awatch(
+        *folders,
+        watch_filter=None,
+        debounce=_SETTLE_MILLISECONDS,
+        step=_STEP_MILLISECONDS,
+        recursive=False,
+        ignore_permission_denied=True,
+    )
+    following = asyncio.ensure_future(anext(watching))
+    try:
+        await asyncio.sleep(0)  # the watch is set up in the first step of its iterator
+        yield None
+        while True:
+            changes = await following
+            following = asyncio.ensure_future(anext(watching))
+            yield {path for _, path in changes}
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
 
 
 def _errors_by_file(prepared: Prepared) -> dict[str, int]:
