@@ -190,7 +190,7 @@ def serve(
         findings=[*findings, *unset],
     )
     plan = compile_plan([loaded], options or Options(), client)
-    return Served(plan, client, [*loaded.findings, *plan.findings])
+    return Served(plan, client, plan.findings)
 
 
 def _expanded(short: Mapping[str, Any]) -> dict[str, Any]:
