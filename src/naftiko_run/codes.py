@@ -175,6 +175,13 @@ _FILES = (
         "with: rest.name",
     ),
     _code(
+        "I-NOT-SERVED",
+        "A part of the language that is accepted but not served",
+        "The adapter is left out; everything else is served.",
+        "Leave it: it does no harm. Or remove it.",
+        "exposes: [{type: control, port: 9900}]",
+    ),
+    _code(
         "E-UNSUPPORTED",
         "A part of the language that is not served",
         "The unit uses something that this version of the runtime does not do; it is left out.",
@@ -217,9 +224,36 @@ _IMPORTS = (
         "Put the file there, or name its folder with --import-path.",
         "consumes: [{import: ships, location: ./shared/ships.yaml}]",
     ),
+    _code(
+        "E-IMPORT-TARGET",
+        "An import of something that is not there",
+        """What an entry of 'exposes', 'aggregates' or 'binds' imports was not found: the file is
+        not in the folders where imports are looked for, cannot be read, or does not have the
+        namespace. The rest is served.""",
+        "Put the file there, name its folder with --import-path, or correct the namespace.",
+        "exposes: [{import: ships, from: ./shared/ships-rest.yaml}]",
+    ),
+    _code(
+        "W-IMPORT-NESTED",
+        "An import inside an imported file",
+        "It is not followed: a file brings what it defines itself.",
+        "Import that file from the capability itself.",
+        "consumes: [{import: ports, from: ./ports.yaml}]",
+    ),
 )
 
 _VARIABLES = (
+    _code(
+        "W-BIND-DUP",
+        "A variable that two binds of one namespace declare differently",
+        "The first that has a value counts.",
+        "Give each bind a namespace of its own, or import one with 'as'.",
+        """
+        binds:
+          - {namespace: env, keys: {SHIPS_TOKEN: SHIPS_TOKEN}}
+          - {namespace: env, keys: {SHIPS_TOKEN: OTHER_TOKEN}}
+        """,
+    ),
     _code(
         "W-VAR-UNDECLARED",
         "A variable that no bind declares",
@@ -488,6 +522,17 @@ _UNITS = (
         "'index' names no step before this one; the unit is left out.",
         "Name an earlier step.",
         "steps: [{type: lookup, name: ship, index: shipz, match: imo, lookupValue: '{{imo}}'}]",
+    ),
+    _code(
+        "W-FLOW-DUP",
+        "A shared flow that is defined twice",
+        "Two aggregates of one namespace have a flow of this name; the first one counts.",
+        "Rename one of them, or import one with 'as'.",
+        """
+        aggregates:
+          - {label: Ships, namespace: ships, functions: [{name: get, call: ships.get}]}
+          - {label: Fleet, namespace: ships, functions: [{name: get, call: fleet.get}]}
+        """,
     ),
     _code(
         "E-REF",

@@ -7,13 +7,13 @@ fail. Values never reach a finding.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
 from naftiko_run.findings import Finding
-from naftiko_run.loading.files import content_of
+from naftiko_run.loading.files import Source, content_of
 from naftiko_run.spec.document import Bind
 from naftiko_run.types import Binds
 
@@ -30,14 +30,19 @@ def resolve(
     environ: Mapping[str, str],
     read_text: ReadText = lambda path: content_of(path, MOST_BYTES).decode(),
 ) -> tuple[Binds, list[Finding]]:
-    """Resolve declared variables; ``given`` are those of the command line and its files."""
+    """Resolve declared variables; ``given`` are those of the command line and its files.
+
+    A bind's file is looked for beside the file that declares it, then in ``folder``.
+    """
     declared: dict[str, str | None] = {}
     unset: dict[str, Finding] = {}
     findings: list[Finding] = []
     for bind in binds:
         source = environ
         if bind.location is not None:
-            source, problems = _file(bind, folder, read_text)
+            written_in = bind.where.source
+            home = written_in.path.parent if isinstance(written_in, Source) else folder
+            source, problems = _file(bind, [home, folder], read_text)
             findings.extend(problems)
         for name, key in bind.keys.items():
             value = _usable(given.get(name, given.get(key, source.get(key))))
@@ -67,7 +72,9 @@ def _unset(bind: Bind, name: str, key: str) -> Finding:
     )
 
 
-def _file(bind: Bind, folder: Path, read_text: ReadText) -> tuple[Mapping[str, str], list[Finding]]:
+def _file(
+    bind: Bind, folders: Sequence[Path], read_text: ReadText
+) -> tuple[Mapping[str, str], list[Finding]]:
     location = bind.location or ""
     where = bind.where.at("location")
     if not location.startswith("file://"):
@@ -75,15 +82,17 @@ def _file(bind: Bind, folder: Path, read_text: ReadText) -> tuple[Mapping[str, s
         message = f"variables from {scheme!r} are not supported"
         return {}, [where.warning("W-BIND-LOCATION", message, "use file:// or the environment")]
     # file:///./x and file://./x are both relative, as the language has it.
-    path = folder / re.sub(r"^/(?=\.\.?/)", "", location.removeprefix("file://"))
-    try:
-        return parse_variables(read_text(path), path.suffix), []
-    except FileNotFoundError:
-        return {}, [where.warning("W-BIND-FILE", f"no file {location!r}", "create it")]
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
-        # The reason may quote the file's content, which is secret.
-        message = f"{location!r} cannot be read as variables"
-        return {}, [where.warning("W-BIND-FILE", message, "write a flat map of names to texts")]
+    relative = re.sub(r"^/(?=\.\.?/)", "", location.removeprefix("file://"))
+    for path in dict.fromkeys(folder / relative for folder in folders):
+        try:
+            return parse_variables(read_text(path), path.suffix), []
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, RecursionError, yaml.YAMLError):
+            # The reason may quote the file's content, which is secret.
+            message = f"{location!r} cannot be read as variables"
+            return {}, [where.warning("W-BIND-FILE", message, "write a flat map of names to texts")]
+    return {}, [where.warning("W-BIND-FILE", f"no file {location!r}", "create it")]
 
 
 def parse_variables(text: str, suffix: str = ".env") -> dict[str, str]:

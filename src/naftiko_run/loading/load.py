@@ -40,6 +40,9 @@ def load(path: Path, settings: Settings, *, schema: Callable[..., list[Finding]]
     if source.cut is not None:
         document, findings = _of_a_cut_copy(source, document, findings)
     if document is None:
+        if any(finding.code == "E-NO-CAPABILITY" for finding in findings):
+            # A file that only shares is no less a document of the language.
+            findings.extend(unless_told(schema(source, strict=settings.strict), findings))
         return Loaded(file=file, findings=findings, files=(source.path,))
     findings.extend(unless_told(schema(source, strict=settings.strict), findings))
     imported = imports.resolve(
@@ -56,7 +59,7 @@ def load(path: Path, settings: Settings, *, schema: Callable[..., list[Finding]]
     )
     return Loaded(
         file=file,
-        document=document,
+        document=imports.merged(document, imported),
         consumes=consumes,
         binds=values,
         findings=[*findings, *imported.findings, *unset],

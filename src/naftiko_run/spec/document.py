@@ -96,15 +96,16 @@ class Bind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Import:
-    """An entry that stands for the consumed APIs of another file.
+    """An entry that stands for one of another file: ``section`` says where both stand.
 
-    ``namespace`` None means all of them.
+    ``namespace`` None means all of them (of ``consumes`` alone, in the published dialect).
     """
 
     where: Where
     namespace: str | None
     location: str
     alias: str | None = None
+    section: str = "consumes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,10 +320,11 @@ class SkillTool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skill:
-    """A skill as it is listed; nothing of it is called."""
+    """A skill as it is listed; nothing of it is called. ``adapter`` is its adapter's namespace."""
 
     where: Where
     name: str
+    adapter: str = ""
     description: str = ""
     allowed_tools: tuple[str, ...] = ()
     tools: tuple[SkillTool, ...] = ()
@@ -351,6 +353,21 @@ class Document:
     adapters: tuple[Adapter, ...] = ()
     skills: tuple[Skill, ...] = ()
     aggregates: tuple[Aggregate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """One section of an imported file, with the variables that come along.
+
+    ``nested`` are the imports in it: they are not followed.
+    """
+
+    consumes: tuple[Consumes, ...] = ()
+    adapters: tuple[Adapter, ...] = ()
+    skills: tuple[Skill, ...] = ()
+    aggregates: tuple[Aggregate, ...] = ()
+    binds: tuple[Bind, ...] = ()
+    nested: tuple[Import, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)

@@ -30,6 +30,7 @@ from naftiko_run.spec.document import (
     Output,
     Parameter,
     Semantics,
+    Shared,
     Skill,
     SkillTool,
     SourceFile,
@@ -77,6 +78,8 @@ _ROOT_KEYS = frozenset(
     "naftiko ikanos info capability consumes exposes aggregates binds import imports".split()
 )
 _CAPABILITY_KEYS = frozenset("consumes exposes aggregates binds import imports".split())
+SECTIONS = ("consumes", "exposes", "aggregates", "binds")
+"""What a document can share with others."""
 
 
 def read(source: SourceFile, data: object) -> tuple[Document | None, list[Finding]]:
@@ -110,22 +113,11 @@ def read(source: SourceFile, data: object) -> tuple[Document | None, list[Findin
     findings.extend(_root_keys(root))
     capability = root.mapping("capability")
     if capability is None:
-        findings.append(
-            where.error(
-                "E-NO-CAPABILITY",
-                "no 'capability' mapping: "
-                + (
-                    "this file only shares definitions with others"
-                    if root.has("consumes", "exposes", "aggregates", "binds")
-                    else "there is nothing to serve"
-                ),
-                "serve the capability that imports this file"
-                if root.has("consumes", "exposes", "aggregates", "binds")
-                else "add 'capability' with 'consumes' and 'exposes'",
-            )
-        )
+        findings.append(_no_capability(root))
         return None, findings
     consumes, imports = _consumes(root, capability)
+    imports += tuple(entry for key in SECTIONS[1:] for entry in _imports(capability, key))
+    imports += tuple(_imports(root, "binds"))
     adapters, skills = _exposes(capability)
     if _exposes_nothing(capability):
         findings.append(_no_exposes(capability))
@@ -145,20 +137,33 @@ def read(source: SourceFile, data: object) -> tuple[Document | None, list[Findin
     return document, findings
 
 
-def read_shared(source: SourceFile, data: object) -> tuple[tuple[Consumes, ...], list[Finding]]:
-    """Read the consumed APIs of an imported file: root ``consumes``, else ``capability.consumes``.
+def read_shared(
+    source: SourceFile, data: object, section: str = "consumes"
+) -> tuple[Shared, list[Finding]]:
+    """Read a section of an imported file: the one at its root, else that of its capability.
 
-    Imports inside an imported file are not followed; its binds come along with each API.
+    Imports inside an imported file are not followed; its binds come along.
     """
     findings: list[Finding] = []
     if not isinstance(data, dict):
-        return (), findings
+        return Shared(), findings
     root = Node(data, Where(source), findings.append)
     capability = root.mapping("capability")
-    holder = root if root.has("consumes") or capability is None else capability
-    consumes = tuple(_consumes_block(n) for n in holder.entries("consumes") if not _is_import(n))
+    holder = root if root.has(section) or capability is None else capability
     binds = (*_binds(root), *(_binds(capability) if capability else ()))
-    return tuple(replace(c, variables=tuple(binds)) for c in consumes), findings
+    nested = tuple(_imports(replace(holder, report=lambda _: None), section))
+    if section == "consumes":
+        blocks = (_consumes_block(n) for n in holder.entries(section) if not _is_import(n))
+        consumes = tuple(replace(block, variables=binds) for block in blocks)
+        return Shared(consumes=consumes, binds=binds, nested=nested), findings
+    if section == "exposes":
+        adapters, skills = _exposes(holder)
+        shared = Shared(adapters=adapters, skills=skills, binds=binds, nested=nested)
+        return shared, findings
+    if section == "aggregates":
+        shared = Shared(aggregates=tuple(_aggregates(holder)), binds=binds, nested=nested)
+        return shared, findings
+    return Shared(binds=_binds(holder), nested=nested), findings
 
 
 def _version(root: Node, language: str) -> str:
@@ -183,6 +188,14 @@ def _root_keys(root: Node) -> Iterator[Finding]:
                 "W-ROOT-KEY", f"the root key {key!r} has no meaning here", "remove it", key=True
             )
     capability = root.data.get("capability")
+    for key in ("exposes", "aggregates"):
+        if isinstance(capability, dict) and key in root.data:
+            yield root.where.at(key).warning(
+                "W-ROOT-KEY",
+                f"'{key}' at the root beside 'capability' is not served",
+                "move it into 'capability', or into a file of its own that is imported",
+                key=True,
+            )
     if isinstance(capability, dict) and capability.get("exposes"):
         for key in capability:
             if key not in _CAPABILITY_KEYS:
@@ -192,6 +205,22 @@ def _root_keys(root: Node) -> Iterator[Finding]:
                     "remove it",
                     key=True,
                 )
+
+
+def _no_capability(root: Node) -> Finding:
+    shared = [name for name in SECTIONS if root.has(name)]
+    if not shared:
+        return root.where.error(
+            "E-NO-CAPABILITY",
+            "no 'capability' mapping: there is nothing to serve",
+            "add 'capability' with 'consumes' and 'exposes'",
+        )
+    return root.where.error(
+        "E-NO-CAPABILITY",
+        "no 'capability' mapping: this file only shares definitions with others"
+        f" ({', '.join(shared)})",
+        "serve the capability that imports this file",
+    )
 
 
 def _exposes_nothing(capability: Node) -> bool:
@@ -229,18 +258,26 @@ def _binds(holder: Node) -> tuple[Bind, ...]:
             keys={k: k if v is None else str(v) for k, v in (node.data.get("keys") or {}).items()},
         )
         for node in holder.entries("binds")
-        if isinstance(node.data.get("keys") or {}, dict)
+        if isinstance(node.data.get("keys") or {}, dict) and not _is_import(node, "binds")
     )
 
 
 # ----------------------------------------------------------------------- what other files share
 
 
-def _is_import(node: Node) -> bool:
+def _is_import(node: Node, section: str = "consumes") -> bool:
+    if section != "consumes":
+        return node.has("import") or (node.has("from") and not node.has("type"))
     return node.has("import", "openapi") or (node.has("ref") and not node.has("baseUri"))
 
 
-def _import(node: Node) -> Import | None:
+def _imports(holder: Node, section: str) -> Iterator[Import]:
+    for node in holder.entries(section):
+        if _is_import(node, section) and (entry := _import(node, section)) is not None:
+            yield entry
+
+
+def _import(node: Node, section: str = "consumes") -> Import | None:
     if node.has("openapi"):
         node.report(
             node.where.error(
@@ -252,15 +289,21 @@ def _import(node: Node) -> Import | None:
         return None
     location = node.text("location", "from", "ref", "path")
     if location is None:
-        node.report(node.where.error("E-IMPORT", "an import needs 'location'", "add the path"))
+        key = "location" if section == "consumes" else "from"
+        node.report(node.where.error("E-IMPORT", f"an import needs '{key}'", "add the path"))
         return None
     if not node.has("import"):
+        if section != "consumes":
+            message = "an import needs 'import': the namespace to take"
+            node.report(node.where.error("E-IMPORT", message, "add 'import'"))
+            return None
         node.report(_variant(node.where))
     return Import(
         where=node.where,
         namespace=node.text("import", "namespace", "name"),
         location=location,
         alias=node.text("as"),
+        section=section,
     )
 
 
@@ -520,9 +563,24 @@ def _output(node: Node) -> Output:
 def _nested(node: Node, name: str) -> Output | None:
     raw = node.data.get(name)
     where = node.where.at(name)
+    if _is_named(raw):
+        named = [_output(each) for each in node.entries(name)]
+        members = {output.name or "": output for output in named}
+        return Output(where=where, type="object", properties=members)
     if isinstance(raw, list) and raw:
         raw, where = raw[0], where.at(0)
     return _output(Node(raw, where, node.report)) if isinstance(raw, dict) else None
+
+
+def _is_named(items: object) -> bool:
+    """Say whether 'items' holds the members of each element by name, as steps document them."""
+    if isinstance(items, list):
+        return bool(items) and all(isinstance(each, dict) and "name" in each for each in items)
+    if not isinstance(items, dict) or not items:
+        return False
+    return all(
+        isinstance(each, dict) and isinstance(each.get("type"), str) for each in items.values()
+    )
 
 
 # ------------------------------------------------------------------------------------ exposes
@@ -532,6 +590,8 @@ def _exposes(capability: Node) -> tuple[tuple[Adapter, ...], tuple[Skill, ...]]:
     adapters: list[Adapter] = []
     skills: list[Skill] = []
     for node in capability.entries("exposes"):
+        if _is_import(node, "exposes"):
+            continue
         kind = _type(node)
         if kind == "rest":
             adapters.append(_adapter(node, kind, tuple(_rest_units(node))))
@@ -539,7 +599,13 @@ def _exposes(capability: Node) -> tuple[tuple[Adapter, ...], tuple[Skill, ...]]:
             adapters.append(_adapter(node, kind, tuple(_tools(node))))
         elif kind == "skill":
             skills.extend(_skills(node))
-        elif kind != "control":
+        elif kind == "control":
+            node.report(
+                node.where.notice(
+                    "I-NOT-SERVED", "a control adapter is not served", "leave it: it does no harm"
+                )
+            )
+        else:
             node.report(
                 node.where.at("type").error(
                     "E-EXPOSES-TYPE",
@@ -551,7 +617,16 @@ def _exposes(capability: Node) -> tuple[tuple[Adapter, ...], tuple[Skill, ...]]:
 
 
 def _adapter(node: Node, kind: str, units: tuple[Unit, ...]) -> Adapter:
-    if not units:
+    others = _other_parts(node, kind)
+    if not units and others:
+        node.report(
+            node.where.notice(
+                "I-NOT-SERVED",
+                f"of this {kind} adapter nothing is served: it has {others} alone",
+                "leave it: it does no harm",
+            )
+        )
+    elif not units:
         needed = "resources" if kind == "rest" else "tools"
         node.report(
             node.where.error(
@@ -577,6 +652,14 @@ def _adapter(node: Node, kind: str, units: tuple[Unit, ...]) -> Adapter:
         description=node.text("description") or "",
         units=tuple(replace(u, max_binary_size=size) for u in units) if size else units,
     )
+
+
+def _other_parts(node: Node, kind: str) -> str:
+    """Name what an adapter without routes or tools has instead."""
+    if kind == "rest":
+        forwards = any(resource.has("forward") for resource in node.entries("resources"))
+        return "'forward'" if forwards else ""
+    return " and ".join(f"'{name}'" for name in ("resources", "prompts") if node.data.get(name))
 
 
 def _rest_units(node: Node) -> Iterator[Unit]:
@@ -626,7 +709,7 @@ def _unit(
     overridden = {(p.name, p.location) for p in own}
     return Unit(
         where=node.where,
-        name=node.text("name") or node.key or (named.text("name") or "" if named else ""),
+        name=node.text("name") or node.key or _own_name(named),
         label=node.text("label", "display", "title") or "",
         description=node.text("description") or "",
         method=method,
@@ -643,6 +726,10 @@ def _unit(
         mock=mock,
         semantics=_semantics(node),
     )
+
+
+def _own_name(node: Node | None) -> str:
+    return (node.text("name") or node.key) if node else ""
 
 
 def _nothing_to_run(node: Node) -> Finding:
@@ -695,7 +782,7 @@ def _mappings(node: Node) -> tuple[StepMapping, ...]:
 
 def _aggregates(capability: Node) -> Iterator[Aggregate]:
     for node in capability.entries("aggregates"):
-        if not _is_import(node):
+        if not _is_import(node, "aggregates"):
             yield Aggregate(
                 where=node.where,
                 namespace=node.text("namespace") or node.key,
@@ -723,6 +810,7 @@ def _hints(node: Node) -> Hints:
 
 
 def _skills(node: Node) -> Iterator[Skill]:
+    adapter = node.text("namespace") or node.key
     for skill in node.entries("skills"):
         tools = []
         for tool in skill.entries("tools"):
@@ -744,6 +832,7 @@ def _skills(node: Node) -> Iterator[Skill]:
         yield Skill(
             where=skill.where,
             name=skill.text("name") or skill.key,
+            adapter=adapter,
             description=skill.text("description") or "",
             allowed_tools=skill.texts("allowed-tools"),
             tools=tuple(tools),
