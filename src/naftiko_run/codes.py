@@ -475,6 +475,13 @@ _AUTHENTICATION = (
 
 _UNITS = (
     _code(
+        "E-AUTH-EXPOSED",
+        "Callers cannot be authenticated this way",
+        "Nothing of the adapter is served, as serving it to everybody is what nobody asked for.",
+        "Use bearer, apikey or basic.",
+        "exposes: [{type: rest, authentication: {type: digest, username: a, password: '{{B}}'}}]",
+    ),
+    _code(
         "E-CALL-MISSING",
         "A unit that calls nothing",
         "It has none of 'call', 'steps', 'ref' and mock outputs, and is left out.",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from starlette.types import Message, Receive, Scope, Send
 
+from naftiko_run.exposes.auth import Authenticator, Refusal
 from naftiko_run.exposes.docs import page
 from naftiko_run.exposes.guard import Guard
 from naftiko_run.exposes.messages import send_bytes
@@ -38,6 +39,8 @@ class ListenerApp:
         self.endpoints: dict[str, McpFace] = {}
         self.pages: dict[str, tuple[bytes, str]] = {}
         self._ours: set[str] = set()
+        self._authenticators: dict[str, Authenticator] = {}
+        self._asked: tuple[Authenticator, ...] = ()
         self._faces: dict[str, _RunningFace] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -66,6 +69,11 @@ class ListenerApp:
             endpoints |= {"/mcp": faces[0], "/": faces[0]}
         # What a route claims is the route's, whatever else would answer there.
         free = {path for path in (*pages, *endpoints) if not rest.router.find(path.encode())}
+        self._authenticators = {
+            s.namespace: s.authenticator for s in listener.servers if s.authenticator
+        }
+        asked = {id(r.authenticator): r.authenticator for r in listener.routes if r.authenticator}
+        self._asked = tuple(asked.values())
         self.rest, self.pages, self._ours = rest, pages, free
         self.endpoints = {path: face for path, face in endpoints.items() if path in free}
         for namespace, running in gone.items():
@@ -104,6 +112,11 @@ class ListenerApp:
             await self.rest(scope, receive, send)
 
     async def _answer(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self._refusal(path, scope)
+        if refusal is not None:
+            problem, headers = refusal.problem, refusal.headers
+            await send_bytes(send, problem.status, problem.dumps(), MEDIA_TYPE, headers)
+            return
         if path in self.pages and scope["method"] in ("GET", "HEAD"):
             body, media_type = self.pages[path]
             await send_bytes(send, 200, body, media_type)  # the server keeps the body of a HEAD
@@ -114,6 +127,19 @@ class ListenerApp:
             return
         problem = Problem(405, f"{scope['method']} is not served here; use GET")
         await send_bytes(send, 405, problem.dumps(), MEDIA_TYPE, (("allow", "GET, HEAD"),))
+
+    def _refusal(self, path: str, scope: Scope) -> Refusal | None:
+        """Say why an endpoint or a page is refused; only the health is told to everybody."""
+        if path == HEALTH_PATH:
+            return None
+        face = self.endpoints.get(path.rstrip("/") or "/")
+        asked = self._asked if path in self.pages else ()
+        if face is not None:
+            authenticator = self._authenticators.get(face.namespace)
+            asked = (authenticator,) if authenticator else ()
+        refusals = [authenticator.refusal(scope) for authenticator in asked]
+        # A page that describes several adapters is open to the callers of any of them.
+        return refusals[0] if refusals and all(refusals) else None
 
 
 class _RunningFace:

@@ -210,6 +210,14 @@ class RestFace:
             await _send_problem(send, _conflict(claim))
             return
         endpoint = claim.endpoints[0]
+        authenticator = endpoint.route.authenticator
+        if authenticator is not None:
+            refusal = authenticator.refusal(scope)
+            if refusal is not None:
+                await _send_problem(send, refusal.problem, refusal.headers)
+                return
+            if authenticator.query:
+                query = {n: v for n, v in query.items() if n != authenticator.query}
         if claim.selective:
             chosen = _choose(claim.endpoints, query)
             if chosen is None:

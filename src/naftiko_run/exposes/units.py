@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from naftiko_run.exposes.auth import Authenticator
 from naftiko_run.exposes.router import shape
 from naftiko_run.findings import Finding
 from naftiko_run.types import Argument, Flow, Json
@@ -30,6 +31,7 @@ class Route:
     finding: Finding | None = None
     query: tuple[tuple[str, str], ...] = ()
     call: str = ""
+    authenticator: Authenticator | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,7 @@ class ToolServer:
     instructions: str
     tools: tuple[Tool, ...]
     extension: "Extension | None" = None
+    authenticator: Authenticator | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from naftiko_run.exposes.auth import Authenticator
 from naftiko_run.exposes.guard import is_loopback
 from naftiko_run.exposes.router import shape
 from naftiko_run.exposes.units import Listener, Route, Tool, ToolServer
 from naftiko_run.findings import Finding, in_order
 from naftiko_run.plan.apis import Apis, Upstreams
+from naftiko_run.plan.callers import authenticator_of
 from naftiko_run.plan.names import tool_name
 from naftiko_run.plan.runs import Compiled, Compiler
 from naftiko_run.plan.units import route_of, tool_of
@@ -144,13 +146,29 @@ class _Compiler:
             if not written.units:
                 continue
             adapter = self._unique(written)
+            authenticator = authenticator_of(adapter, self.apis.scope)
+            if isinstance(authenticator, Finding):
+                self._left_out(adapter, authenticator)
+                continue
             site = self._site(adapter)
             site.adapters.append(adapter.namespace)
             site.titles.append(self.document.info.label)
             if adapter.type == "rest":
-                site.routes.extend(self._routes(adapter))
+                site.routes.extend(self._routes(adapter, authenticator))
             else:
-                site.servers.append(self._server(adapter))
+                site.servers.append(self._server(adapter, authenticator))
+
+    def _left_out(self, adapter: Adapter, finding: Finding) -> None:
+        """Serve nothing of an adapter; its REST routes say why."""
+        self.report(finding)
+        for unit in adapter.units:
+            name = f"{unit.method} {unit.path}" if unit.method else unit.name
+            self.plan.units.append(ServedUnit(self.loaded.file, adapter, unit, name, finding))
+        if adapter.type == "rest":
+            site = self._site(adapter)
+            site.adapters.append(adapter.namespace)
+            site.titles.append(self.document.info.label)
+            site.routes.extend(route_of(unit, adapter, finding) for unit in adapter.units)
 
     def _without_sandboxed(self) -> list[Finding]:
         """Leave out notices of variables that only sandboxed APIs need: they have a value."""
@@ -220,7 +238,7 @@ class _Compiler:
         self.plan.units.append(ServedUnit(self.loaded.file, adapter, unit, name, compiled))
         return compiled
 
-    def _routes(self, adapter: Adapter) -> list[Route]:
+    def _routes(self, adapter: Adapter, authenticator: Authenticator | None) -> list[Route]:
         routes: list[Route] = []
         taken: dict[tuple[str, str, str], Unit] = {}
         for unit in adapter.units:
@@ -233,7 +251,8 @@ class _Compiler:
             taken[key] = unit
             self._route_warnings(unit)
             name = f"{unit.method} {unit.path}"
-            routes.append(route_of(unit, adapter, self._compile(unit, adapter, name)))
+            compiled = self._compile(unit, adapter, name)
+            routes.append(route_of(unit, adapter, compiled, authenticator))
         return routes
 
     def _shadowed(self, unit: Unit, earlier: Unit, adapter: Adapter) -> None:
@@ -265,7 +284,7 @@ class _Compiler:
                 )
             )
 
-    def _server(self, adapter: Adapter) -> ToolServer:
+    def _server(self, adapter: Adapter, authenticator: Authenticator | None) -> ToolServer:
         if adapter.transport == "stdio":
             self.report(
                 adapter.where.at("transport").warning(
@@ -291,6 +310,7 @@ class _Compiler:
             version=info.version or "1.0.0",
             instructions=adapter.description,
             tools=tuple(tools),
+            authenticator=authenticator,
         )
 
     def _name_warnings(self, unit: Unit, name: str, taken: list[str]) -> None:

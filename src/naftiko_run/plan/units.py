@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from naftiko_run.exposes.auth import Authenticator
 from naftiko_run.exposes.openapi import property_of
 from naftiko_run.exposes.units import Route, Tool
 from naftiko_run.findings import Finding
@@ -13,7 +14,12 @@ from naftiko_run.spec.document import Adapter, Hints, Semantics, Unit
 from naftiko_run.types import Argument, Json
 
 
-def route_of(unit: Unit, adapter: Adapter, compiled: Compiled | Finding) -> Route:
+def route_of(
+    unit: Unit,
+    adapter: Adapter,
+    compiled: Compiled | Finding,
+    authenticator: Authenticator | None = None,
+) -> Route:
     """Make the REST route of a unit; one that cannot be served answers with its finding."""
     path, _, query = unit.path.partition("?")
     pairs = [p.partition("=") for p in query.split("&") if p]
@@ -29,6 +35,7 @@ def route_of(unit: Unit, adapter: Adapter, compiled: Compiled | Finding) -> Rout
         finding=compiled if isinstance(compiled, Finding) else None,
         query=tuple((name, value) for name, _, value in pairs),
         call=unit.call or "",
+        authenticator=authenticator,
     )
 
 

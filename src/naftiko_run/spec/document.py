@@ -306,6 +306,7 @@ class Adapter:
     transport: str = "http"
     description: str = ""
     units: tuple[Unit, ...] = ()
+    authentication: Authentication | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

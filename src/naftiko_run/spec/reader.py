@@ -651,6 +651,7 @@ def _adapter(node: Node, kind: str, units: tuple[Unit, ...]) -> Adapter:
         transport=(node.text("transport") or "http").lower(),
         description=node.text("description") or "",
         units=tuple(replace(u, max_binary_size=size) for u in units) if size else units,
+        authentication=_authentication(node),
     )
 
 
