@@ -3,7 +3,7 @@ ARGS ?= --sandbox capabilities/*.yaml
 VENV := .venv
 STAMP := $(VENV)/.installed
 
-.PHONY: help install run test check format bench image clean
+.PHONY: help install run test conformance check format bench image clean
 help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 
@@ -14,6 +14,9 @@ run: install  ## serve capabilities/*.yaml from the embedded sandbox (ARGS="..."
 
 test: install  ## run the tests (ARGS="-k name" to choose)
 	$(VENV)/bin/pytest $(if $(filter command\ line environment,$(origin ARGS)),$(ARGS))
+
+conformance: install  ## run the MCP conformance suite, which npm downloads; it must not be skipped
+	NAFTIKO_CONFORMANCE=required $(VENV)/bin/pytest tests/conformance
 
 check: install  ## format, lint and types, changing nothing
 	$(VENV)/bin/ruff format --check .

@@ -60,6 +60,7 @@ FLOWS: Mapping[str, Flow] = {
     "image": replies(b"\x89PNG\xff", "image/png"),
     "sound": replies(b"\xffRIFF", "audio/wav"),
     "bytes": replies(b"\xff\xfe", "application/octet-stream"),
+    "ascii-sound": replies(b"RIFF", "audio/wav"),
     "refused": replies(b'{"error": "no"}', status=404),
     "refused-long": replies(b'"' + b"x" * 20_000 + b'"', status=500),
     "refused-text": replies(b"no", "text/plain", 503),

@@ -116,7 +116,7 @@ class McpFace:
         server.add_request_handler("tools/list", types.PaginatedRequestParams, self._list_tools)
         server.add_request_handler("tools/call", types.CallToolRequestParams, self._call_tool)
         if served.extension is not None and served.extension.register is not None:
-            served.extension.register(server)
+            served.extension.register(server, self._bus)
         return server
 
     @asynccontextmanager
@@ -210,12 +210,13 @@ class McpFace:
         that goes away cancels the call. In the older ones it always would be: there it is one
         only for tools that have something to notify.
         """
+        older = version is None or version.decode("latin-1") in HANDSHAKE_PROTOCOL_VERSIONS
+        if older and self._keeps_sessions:
+            return True  # the sessions are in one place
         accept = next((value for name, value in headers if name == b"accept"), b"")
         if not accepts(accept, b"text/event-stream"):
             return False
-        if version is not None and version.decode("latin-1") not in HANDSHAKE_PROTOCOL_VERSIONS:
-            return True
-        return self._keeps_sessions or self._calls_added(body)
+        return not older or self._calls_added(body)
 
     def _calls_added(self, body: bytes) -> bool:
         if not self._added:

@@ -11,6 +11,7 @@ from typing import Any
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
+from mcp.server.subscriptions import SubscriptionBus
 
 CallTool = Callable[
     [ServerRequestContext[Any, Any], types.CallToolRequestParams],
@@ -23,11 +24,13 @@ CallTool = Callable[
 class Extension:
     """Tools with their handler, and whatever else is registered with the server.
 
+    ``register`` is given each server that is made for the adapter, one at the start and one for
+    every reload, and the bus on which clients that listen hear of changes.
     ``sessions`` keeps a session for each client of the older revisions: requests from the server
     to such a client (sampling, elicitation) need one.
     """
 
     tools: tuple[types.Tool, ...] = ()
     call_tool: CallTool | None = None
-    register: Callable[[Server[Any]], None] | None = None
+    register: Callable[[Server[Any], SubscriptionBus], None] | None = None
     sessions: bool = False

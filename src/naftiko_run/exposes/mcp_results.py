@@ -44,6 +44,9 @@ CALL_SECONDS = 300
 """How long a call may take in all, however many upstream requests it makes."""
 
 
+_NO_TEXT = frozenset({"audio", "font", "image", "video"})
+
+
 class Calls:
     """Calls tools within limits; what goes wrong is a result too, as agents can read that."""
 
@@ -160,6 +163,9 @@ def _read(body: bytes, kind: str) -> tuple[Json, str | None, bool]:
             except TypeError:
                 text = dumps(value).decode()
                 return loads(_without_halves(text).encode()), text, True
+    # What is no text by its type is none even where its bytes could be read as one.
+    if body and (kind.partition("/")[0] in _NO_TEXT or kind == "application/octet-stream"):
+        return None, None, False
     try:
         return None, body.decode("utf-8"), False
     except UnicodeDecodeError:
