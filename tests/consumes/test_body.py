@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naftiko_run.errors import FieldProblem, InputError, UnsupportedError
@@ -215,16 +215,21 @@ def test_half_of_a_surrogate_pair_is_refused_where_it_cannot_be_written(kind: st
     assert caught.value.problems == (FieldProblem("body", "is not valid Unicode text", "body"),)
 
 
+PASSED_FORM = operation("body: {type: form}")
+WRITTEN_JSON = operation({"body": '{"a": "<{{a}}>", "b": {{b}}, "c\\\\": "{{a}}{{b}}"}'})
+
+
+@settings(deadline=None)
 @given(st.dictionaries(st.text(min_size=1), st.text()))
 def test_any_fields_survive_a_form(fields: dict[str, str]) -> None:
-    made = operation("body: {type: form}").request(body=fields)
+    made = PASSED_FORM.request(body=fields)
     assert made.body is not None
     assert dict(parse_qsl(made.body.decode(), keep_blank_values=True)) == fields
 
 
+@settings(deadline=None)
 @given(st.text(), st.text())
 def test_any_text_survives_json_written_as_text(first: str, second: str) -> None:
-    built = operation({"body": '{"a": "<{{a}}>", "b": {{b}}, "c\\\\": "{{a}}{{b}}"}'})
-    made = built.request(a=first, b=second)
+    made = WRITTEN_JSON.request(a=first, b=second)
     assert made.body is not None
     assert json.loads(made.body) == {"a": f"<{first}>", "b": second, "c\\": first + second}

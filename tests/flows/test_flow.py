@@ -266,9 +266,11 @@ async def test_what_concerns_all_elements_is_told_once(error: Exception) -> None
     def refuse(_: Inputs) -> Reply:
         raise error
 
+    operation = Upstream(refuse)
     with pytest.raises(type(error)) as caught:
-        await each(Upstream(refuse))({"ids": ["a", "b"]})
+        await each(operation)({"ids": list(range(40))})
     assert caught.value is error
+    assert len(operation.calls) <= CONCURRENCY
 
 
 async def test_one_element_that_fails_is_a_plain_failure() -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naftiko_run.errors import FieldProblem, InputError
@@ -247,12 +247,22 @@ def test_unknown_names_are_refused(unknown: str, detail: str) -> None:
     assert caught.value.problems == (FieldProblem(unknown, detail),)
 
 
+def test_of_very_many_wrong_values_some_are_told() -> None:
+    unknown = {f"unknown{n}": n for n in range(10_000)}
+    with pytest.raises(InputError) as caught:
+        Checker([argument("a")])(unknown)
+    assert [p.field for p in caught.value.problems] == [f"unknown{n}" for n in range(20)]
+    wanted = Input(name="x", type="array", schema={"items": {"type": "string"}})
+    assert refused(list(range(10_000)), wanted).count(";") == 4
+
+
 JSON_VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
 
 
+@settings(deadline=None)
 @given(JSON_VALUES, st.sampled_from(TYPES))
 def test_json_is_accepted_as_it_is_or_refused(value: Any, json_type: str) -> None:  # noqa: ANN401
     check = compile_check(Input(name="x", type=json_type, nullable=True))
@@ -262,6 +272,7 @@ def test_json_is_accepted_as_it_is_or_refused(value: Any, json_type: str) -> Non
         assert str(error).startswith("must be ")  # noqa: PT017 - either is right
 
 
+@settings(deadline=None)
 @given(st.text(), st.sampled_from(TYPES))
 def test_text_is_accepted_or_refused_with_a_sentence(text: str, json_type: str) -> None:
     check = compile_check(Input(name="x", type=json_type))

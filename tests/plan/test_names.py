@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naftiko_run.plan.names import properties, tool_name
@@ -51,6 +51,7 @@ def test_properties_of_arguments_are_portable_and_lead_back_to_them(
     assert made == dict(zip(published, names, strict=True))
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(min_size=1), unique=True))
 def test_any_names_become_as_many_portable_properties(names: list[str]) -> None:
     made = properties([Argument(key=name, name=name) for name in names])

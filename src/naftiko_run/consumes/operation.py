@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote_plus
 
 from naftiko_run.consumes.body import CONTENT, CompiledBody, compile_body, template_of
 from naftiko_run.consumes.credentials import Credentials
-from naftiko_run.consumes.target import Target
+from naftiko_run.consumes.target import Target, as_written
 from naftiko_run.errors import (
     FieldProblem,
     InputError,
@@ -39,9 +39,9 @@ _TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object"}
 _QUERY_METHODS = frozenset({"GET", "HEAD", "DELETE"})
 _UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 _DOT_SEGMENT = re.compile(r"/\.{1,2}(?=/|$)")
-# What a path and a query may hold as they are (RFC 3986), and the percent sign of what is encoded.
-_LITERAL_PATH = "/:@!$&'()*+,;=-._~%"
-_LITERAL_QUERY = "/?:@!$'()*+,;=-._~%"
+# What a path, a query and a cookie may hold as they are (RFC 3986, RFC 6265).
+_LITERAL_PATH = "/:@!$&'()*+,;=-._~"
+_LITERAL_QUERY = "/?:@!$'()*+,;=-._~"
 _LITERAL_COOKIE = "/:@!$&()*+-._~"
 
 
@@ -353,7 +353,7 @@ def _add_constant_pair(build: _Build, name: str, equals: str, value: str) -> Non
     needed = [n for r in resolved if isinstance(r, Expression) for n in r.names]
     if not needed:
         text = "".join(_constant_text(r, _LITERAL_QUERY) for r in resolved)
-        build.fixed_query.append(f"{quote(name, safe=_LITERAL_QUERY)}{equals}{text}")
+        build.fixed_query.append(f"{as_written(name, _LITERAL_QUERY)}{equals}{text}")
         return
     decoded = (unquote_plus(p) if isinstance(p, str) else p for p in parts)
     expression = compile_text(decoded, lambda p: build.scope.resolve(p, where))
@@ -365,7 +365,7 @@ def _add_constant_pair(build: _Build, name: str, equals: str, value: str) -> Non
 def _constant_text(part: str | Expression, safe: str) -> str:
     """Encode a text of the document, where it may hold reserved characters, or a variable."""
     if isinstance(part, str):
-        return quote(part, safe=safe)
+        return as_written(part, safe)
     value = part.evaluate({})
     return "" if value is MISSING else quote(text_of(value), safe="")
 
@@ -383,7 +383,7 @@ def _path_parts(build: _Build, path: str) -> tuple[list[str | Expression], str]:
     shown = ""
     for part in parse(path, single=True):
         if isinstance(part, str):
-            parts.append(quote(part, safe=_LITERAL_PATH))
+            parts.append(as_written(part, _LITERAL_PATH))
             shown += part
             continue
         if build.credentials.path is not None and part.name == build.credentials.path[0]:

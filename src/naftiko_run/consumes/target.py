@@ -17,7 +17,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _AUTHORITY = re.compile(r"(?:(?:[A-Za-z][A-Za-z0-9+.-]*:)?//)?[^/?#]*")
 _USERINFO = re.compile(r"//[^/?#@]*@")
 # What a URI may hold behind its authority (RFC 3986), and the braces of a credential's place.
-_LITERAL = "/:?#[]@!$&'()*+,;=-._~%{}"
+_LITERAL = "/:?#[]@!$&'()*+,;=-._~{}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,12 @@ def _path_of(uri: str) -> str:
 
 def _encoded(base: str) -> str:
     path = _AUTHORITY.sub("", base, count=1)
-    return base.removesuffix(path) + quote(path, safe=_LITERAL)
+    return base.removesuffix(path) + as_written(path, _LITERAL)
+
+
+def as_written(text: str, safe: str) -> str:
+    """Encode what no URL may hold; what the document has encoded itself stays."""
+    return re.sub("%(?![0-9A-Fa-f]{2})", "%25", quote(text, safe=safe + "%"))
 
 
 def _shown(uri: str) -> str:

@@ -142,19 +142,31 @@ class ForEachFlow:
             raise InputError([FieldProblem(name, "needs at least one element")])
         if len(elements) == 1:
             return await self.call.send({**inputs, self.element: elements[0]})
-        gate = asyncio.Semaphore(CONCURRENCY)
+        outcomes: dict[int, Outcome] = {}
+        waiting = iter(enumerate(elements))
 
-        async def limited(element: Json) -> Outcome:
-            async with gate:
-                try:
-                    return await self.call.send({**inputs, self.element: element})
-                except (InputError, UpstreamError) as error:
-                    # What went wrong for one element is told in its place: the others have
-                    # happened, and are neither hidden nor repeated.
-                    return _failed(error)
+        async def work() -> None:
+            for position, element in waiting:
+                outcomes[position] = await self._told({**inputs, self.element: element})
 
-        outcomes = await asyncio.gather(*(limited(element) for element in elements))
-        return _gathered(outcomes)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(CONCURRENCY, len(elements))):
+                    group.create_task(work())
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        return _gathered([outcomes[position] for position in range(len(elements))])
+
+    async def _told(self, inputs: Inputs) -> Outcome:
+        """Send one request; what goes wrong is told in its place.
+
+        The others have happened: they are neither hidden nor repeated. What concerns all of them
+        (a variable that is not set) is no failure of one.
+        """
+        try:
+            return await self.call.send(inputs)
+        except (InputError, UpstreamError) as error:
+            return _failed(error)
 
 
 def _failed(error: InputError | UpstreamError) -> Outcome:

@@ -7,6 +7,7 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, NoReturn
 
 from naftiko_run.errors import FieldProblem, InputError
@@ -16,6 +17,9 @@ from naftiko_run.types import MISSING, Argument, Input, Inputs, Json, Missing, T
 Check = Callable[[Json], Json]
 """Returns the value as the operation gets it; raises ValueError with what is wrong."""
 
+# A body of a million wrong fields must not cost a million comparisons.
+_MOST_UNKNOWN = 20
+_MOST_ERRORS = 5
 _MOST_EXPLAINED = 300
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,400}")
@@ -67,9 +71,9 @@ class Checker:
 
     def _unknown(self, given: Inputs) -> Iterable[FieldProblem]:
         names = [a.name for a in self._arguments.values()]
-        for key in given:
-            if key not in self._arguments:
-                yield FieldProblem(key, f"is unknown{did_you_mean(key, names)}")
+        unknown = (key for key in given if key not in self._arguments)
+        for key in islice(unknown, _MOST_UNKNOWN):
+            yield FieldProblem(key, f"is unknown{did_you_mean(key, names)}")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -231,7 +235,8 @@ def _keywords(json_type: str, keywords: Mapping[str, Json]) -> Callable[[Json], 
 
     def validate(value: Json) -> None:
         if not validator.is_valid(value):
-            explained = "; ".join(_explain(e) for e in validator.iter_errors(value))
+            errors = islice(validator.iter_errors(value), _MOST_ERRORS)
+            explained = "; ".join(map(_explain, errors))
             raise ValueError(explained[:_MOST_EXPLAINED])
 
     return validate
