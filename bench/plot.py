@@ -56,10 +56,11 @@ def main(data: Path, picture: Path) -> None:
     mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "bench", "font.size": 9}
     figure = Figure(figsize=(10, 7.5), layout="constrained")
     panels = figure.subplots(2, 2)
-    bars(panels[0][0], cells["post"])
+    places = ((0, 0, "post"), (1, 0, "get-medium"), (1, 1, "mcp-100-2026-07-28"))
+    for row, column, key in places:
+        if key in cells:
+            bars(panels[row][column], cells[key])
     lines(panels[0][1], [c for k, c in cells.items() if k == "post" or k.startswith("connections")])
-    bars(panels[1][0], cells["get-medium"])
-    bars(panels[1][1], cells["mcp-100-2026-07-28"])
     figure.suptitle(f"One process, {results['machine']['date']}")
     figure.savefig(picture, metadata={"Date": None})
 
