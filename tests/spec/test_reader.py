@@ -549,5 +549,5 @@ def test_outputs_nest_and_a_path_may_be_written_as_value() -> None:
     ],
 )
 def test_r_imp_1_an_imported_file_gives_its_consumed_apis(text: str, namespaces: list[str]) -> None:
-    found, _ = read_shared(source(text), source(text).data)
-    assert [c.namespace for c in found] == namespaces
+    found, _ = read_shared(source(text), source(text).data, "consumes")
+    assert [c.namespace for c in found.consumes] == namespaces
