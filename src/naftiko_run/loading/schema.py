@@ -2,7 +2,8 @@
 
 A version has a document in ``schema/``: a whole schema, or its differences from another as a JSON
 Patch (RFC 6902: add, remove, replace). ``published.json`` is such a difference too: the table of
-the deviations of published files that this runtime gives a meaning to, each with its rule.
+the deviations of published files that this runtime gives a meaning to, each with its rule; for the
+keyed maps of ikanos there is ``published-ikanos.json``.
 So one file says what is allowed strictly, and one what is allowed in practice.
 """
 
@@ -18,15 +19,16 @@ from naftiko_run.findings import DocPath, Finding, Severity
 from naftiko_run.loading import wording
 from naftiko_run.loading.files import Source
 from naftiko_run.loading.scalars import short
+from naftiko_run.spec.reader import KNOWN_VERSIONS
 
 if TYPE_CHECKING:
     from jsonschema_rs import Draft202012Validator, ValidationError
 
-VERSIONS = {"naftiko": ("1.0.0-alpha1", "1.0.0-alpha2", "1.0.0-alpha3")}
+VERSIONS = KNOWN_VERSIONS
 """The languages that have schemas, by the root key that names them, and their versions."""
 
-_NEAREST = {"naftiko": "naftiko-1.0.0-alpha2"}
-_PUBLISHED = {"naftiko": "published"}
+_NEAREST = {"naftiko": "naftiko-1.0.0-alpha2", "ikanos": "ikanos-1.0.0-beta5"}
+_PUBLISHED = {"naftiko": "published", "ikanos": "published-ikanos"}
 _MOST_FINDINGS = 200
 _LARGE = 1_000_000
 _BEGINNING = 30_000
@@ -43,9 +45,9 @@ def document(name: str) -> dict[str, Any]:
     return whole
 
 
-def deviations() -> list[Mapping[str, Any]]:
+def deviations(language: str = "naftiko") -> list[Mapping[str, Any]]:
     """Return the table of the accepted deviations; each has ``rule``, ``op`` and ``path``."""
-    changes: list[Mapping[str, Any]] = json.loads(_text("published"))["changes"]
+    changes: list[Mapping[str, Any]] = json.loads(_text(_PUBLISHED[language]))["changes"]
     return changes
 
 

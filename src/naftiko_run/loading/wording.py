@@ -15,18 +15,21 @@ if TYPE_CHECKING:
     from jsonschema_rs import ValidationError
 
 _OTHER_NAMES = {
-    "auth": "authentication",
-    "baseUrl": "baseUri",
-    "calls": "call",
-    "display": "label",
-    "flows": "functions",
-    "from": "location",
-    "label": "display",
-    "operation": "call",
-    "parameters": "inputParameters",
-    "target": "targetName",
-    "title": "label",
-    "url": "baseUri",
+    "auth": ("authentication",),
+    "baseUrl": ("baseUri",),
+    "calls": ("call",),
+    "display": ("label",),
+    "flows": ("functions",),
+    "from": ("location",),
+    "functions": ("flows",),
+    "label": ("display",),
+    "location": ("from",),
+    "operation": ("call",),
+    "parameters": ("inputParameters",),
+    "target": ("targetName",),
+    "targetName": ("target",),
+    "title": ("label", "display"),
+    "url": ("baseUri",),
 }
 """What the same thing is called in another version, another language, or elsewhere in the file."""
 
@@ -96,8 +99,8 @@ def shown(value: object) -> str:
 def _near(word: str, known: Iterable[str]) -> str:
     """Return what was probably meant, ``""`` if nothing is near enough."""
     names = list(known)
-    if (other := _OTHER_NAMES.get(word)) in names:
-        return str(other)
+    if other := [name for name in _OTHER_NAMES.get(word, ()) if name in names]:
+        return other[0]
     plain = {_plain(name): name for name in names}
     found = get_close_matches(_plain(word[:60]), plain, n=1, cutoff=0.75)
     return plain[found[0]] if found else ""
@@ -128,6 +131,8 @@ def _type_fix(value: object, types: list[str]) -> str:
         return f"quote it: {quoted('{' + next(iter(value)) + '}')}"
     if "array" in types and isinstance(value, dict):
         return "write each entry as an item of a list: '- name: …'"
+    if "object" in types and isinstance(value, list):
+        return "write each entry under its name: 'name: …'"
     if "boolean" in types and isinstance(value, str) and value.lower() in _YAML_1_1:
         return f"write {_YAML_1_1[value.lower()]}"
     if isinstance(value, str) and value.isdecimal():
@@ -161,6 +166,10 @@ def _entries(_: object, facts: Facts, __: Facts) -> Words:
     return wanted, "add an entry, or remove the key"
 
 
+def _members(_: object, __: Facts, ___: Facts) -> Words:
+    return "a mapping with an entry", "add an entry, or remove the key"
+
+
 def _length(_: object, facts: Facts, __: Facts) -> Words:
     return f"at most {facts['limit']:,} characters long", "shorten it"
 
@@ -173,6 +182,7 @@ _WANTED: Mapping[str, Callable[[object, Facts, Facts], Words]] = {
     "minimum": _range,
     "maximum": _range,
     "minItems": _entries,
+    "minProperties": _members,
     "maxLength": _length,
 }
 """What a keyword wants, and what to do; given the value, the error's facts, the schema around."""
