@@ -105,11 +105,15 @@ class Process:
     """The command while it runs: its streams, and the addresses that it printed."""
 
     def __init__(
-        self, *arguments: str, environ: Mapping[str, str] | None = None, cwd: Path = ROOT
+        self,
+        *arguments: str,
+        environ: Mapping[str, str] | None = None,
+        cwd: Path = ROOT,
+        stdin: int = subprocess.DEVNULL,
     ) -> None:
         self.popen = subprocess.Popen(
             command(*arguments),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -17,14 +17,15 @@ def stdio(path: str, adapter: str | None, settings: Settings) -> int:
     loaded, missing = load_all([path], settings)
 
     async def main() -> int:
-        from naftiko_run.exposes.mcp import McpFace  # noqa: PLC0415 - its SDK is slow to load
-
         async with running(loaded, settings) as runtime:
             prepared = with_files(runtime.prepare(loaded), missing)
             show(prepared.findings)
             if not prepared.plan.serves_anything:
                 return INVALID
-            await McpFace(_choose(prepared.plan, adapter)).run_stdio()
+            server = _choose(prepared.plan, adapter)
+            from naftiko_run.exposes.mcp import McpFace  # noqa: PLC0415 - its SDK is slow to load
+
+            await McpFace(server).run_stdio()
         return OK
 
     result = run(main)
