@@ -42,7 +42,7 @@ class Datum:
         data = Bytes(reply.body, Budget("Avro"))
         value = self._read(data)
         if data.at != data.end:
-            raise data.bad("the datum ends before the reply does: another schema wrote it; it ends")
+            raise data.bad("the datum ends before the reply does, so another schema wrote it,")
         return value
 
 
@@ -62,7 +62,7 @@ def _null(_: Bytes) -> Json:
 def _boolean(data: Bytes) -> Json:
     byte = data.take(1)
     if byte not in (b"\0", b"\1"):
-        raise data.bad("a boolean that is neither 0 nor 1 ends")
+        raise data.bad("a boolean is neither 0 nor 1")
     return byte == b"\1"
 
 
@@ -281,7 +281,7 @@ def _decimal(raw: Callable[[Bytes], bytes], schema: dict[str, Json]) -> _Read:
     def read(data: Bytes) -> Json:
         digits = raw(data)
         if len(digits) > 1000:
-            raise data.bad("a decimal of too many digits ends")
+            raise data.bad("a decimal has too many digits")
         number = int.from_bytes(digits, "big", signed=True)
         sign, digit_tuple, _ = decimal.Decimal(number).as_tuple()
         return format(decimal.Decimal((sign, digit_tuple, -scale)), "f")

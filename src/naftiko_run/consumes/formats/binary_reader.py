@@ -110,7 +110,7 @@ class Bytes:
         try:
             return raw.decode()
         except UnicodeDecodeError:
-            raise self.bad("a text that is not UTF-8 ends") from None
+            raise self.bad("a text is not UTF-8") from None
 
 
 def special(value: float) -> str:

@@ -28,7 +28,9 @@ from naftiko_run.consumes.formats.rows import column_names
 from naftiko_run.errors import UnreadableReply
 from naftiko_run.types import Json, Reply
 
-MOST_TEXT: Final = 16 * 1024 * 1024
+MOST_TEXT: Final = 8 * 1024 * 1024
+"""Characters of one page: libxml2 takes some four seconds for the worst of them."""
+
 _MOST_DEPTH: Final = 500  # pages that never close their <font> are deep; browsers end at 512
 _MOST_ATTRIBUTES: Final = 500
 _META = re.compile(

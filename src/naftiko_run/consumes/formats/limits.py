@@ -12,8 +12,8 @@ from naftiko_run.errors import UnreadableReply, UnsupportedError
 MOST_LEVELS: Final = 100
 """Values inside values, as many as Protobuf's own readers allow; real replies have ten."""
 
-MOST_VALUES: Final = 2_000_000
-"""Values of one reply: some 30 MB of JSON, and less than a gigabyte while it is at hand."""
+MOST_VALUES: Final = 1_000_000
+"""Values of one reply: a few seconds and a few hundred megabytes while it is at hand."""
 
 
 class FormatError(UnsupportedError):
@@ -36,11 +36,11 @@ def too_deep(name: str) -> UnreadableReply:
     return UnreadableReply(f"the upstream's {name} is nested more than {MOST_LEVELS} levels deep")
 
 
-def too_many(name: str) -> UnreadableReply:
+def too_many(name: str, most: int = MOST_VALUES) -> UnreadableReply:
     """Make the error of a reply with too many values."""
-    return UnreadableReply(f"the upstream's {name} has more than {MOST_VALUES:,} values")
+    return UnreadableReply(f"the upstream's {name} has more than {most:,} values")
 
 
 def too_long(name: str, most: int) -> UnreadableReply:
     """Make the error of a text that would take too long to read."""
-    return UnreadableReply(f"the upstream's {name} is larger than {most >> 20} MiB")
+    return UnreadableReply(f"the upstream's {name} is longer than {most:,} characters")

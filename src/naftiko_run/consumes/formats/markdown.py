@@ -25,7 +25,7 @@ from naftiko_run.consumes.formats.yaml_values import parse
 from naftiko_run.errors import UnreadableReply
 from naftiko_run.types import Json, Reply
 
-MOST_TEXT: Final = 2 * 1024 * 1024
+MOST_TEXT: Final = 512 * 1024
 """Characters of one text: pure Python takes some ten seconds for the worst of them."""
 
 _FRONT = re.compile(

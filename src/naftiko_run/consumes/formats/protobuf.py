@@ -110,7 +110,7 @@ class Message:
     def _scalar(self, kind: str, wire: int, data: Bytes) -> Json:
         data.budget.spend()
         if wire != _WIRES.get(kind, _VARINT):
-            raise data.bad("a field is not of the type that the schema says; its tag ends")
+            raise data.bad("a field is not of the type that the schema says")
         read = _SCALARS.get(kind)
         if read is not None:
             return read(data)
@@ -129,7 +129,7 @@ class Message:
 
 def _piece(data: Bytes, wire: int) -> bytes:
     if wire != _LENGTH:
-        raise data.bad("a field is not of the type that the schema says; its tag ends")
+        raise data.bad("a field is not of the type that the schema says")
     return data.take(data.varint())
 
 
@@ -137,6 +137,7 @@ def _skip(data: Bytes, number: int, wire: int) -> None:
     """Pass over an unknown field; groups of old end where they began."""
     groups = []
     while True:
+        data.budget.spend()
         match wire:
             case 0:
                 data.varint()

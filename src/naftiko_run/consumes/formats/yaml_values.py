@@ -32,6 +32,7 @@ MOST_TEXT: Final = 8 * 1024 * 1024
 MOST_ALIASED: Final = 100_000
 """Values that aliases may stand for, over those that are written."""
 
+_MOST_DIRECTIVES: Final = 100  # libyaml takes time in the square of their number
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG: Final = "tag:yaml.org,2002:"
 _TYPED: Final = frozenset(_TAG + name for name in ("int", "float", "bool", "null"))
@@ -110,6 +111,8 @@ def parse(text: str) -> Json:
     """Read the first document of a text, null where there is none."""
     if len(text) > MOST_TEXT:
         raise too_long("YAML", MOST_TEXT)
+    if text.count("\n%") > _MOST_DIRECTIVES and "\n%TAG" in text:
+        raise unreadable("YAML", f"it has more than {_MOST_DIRECTIVES} directives")
     try:
         return _first(yaml.parse(text, Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
