@@ -40,7 +40,7 @@ HOUSE = {
     "errors": room("types findings"),
     "settings": room(),
     "spec": room(),
-    "mapping": room("spec", "orjson"),
+    "mapping": room("spec", "orjson msgspec"),
     "loading": room("spec codes", "yaml jsonschema_rs orjson"),
     "consumes": room(
         "mapping spec",

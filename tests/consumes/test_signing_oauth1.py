@@ -28,8 +28,7 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_an
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from naftiko_run.consumes.signing import OAuth1
-from naftiko_run.consumes.signing.oauth1 import authorization, base_string
+from naftiko_run.consumes.signing.oauth1 import OAuth1, authorization, base_string
 from naftiko_run.consumes.signing.signing_key import load_rsa_key
 from naftiko_run.errors import UnsupportedError
 from naftiko_run.types import Reply, Request

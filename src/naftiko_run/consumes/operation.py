@@ -88,7 +88,8 @@ class CompiledOperation:
     async def __call__(self, inputs: Inputs) -> Reply:
         """Send the request and return the upstream's whole reply."""
         if self.refusal is not None:
-            raise self.refusal
+            # One error serves all calls: each must not add its traceback to those before.
+            raise self.refusal.with_traceback(None)
         return await self.client.send(self.request(inputs))
 
     def request(self, inputs: Inputs) -> Request:
@@ -97,8 +98,9 @@ class CompiledOperation:
             inputs = self._with_defaults(inputs)
         url = self._url(inputs)
         headers = list(self.fixed_headers)
-        headers += [(s.name, _header_text(s.name, v)) for s, v in _given(self.headers, inputs)]
-        if cookie := self._cookie(inputs):
+        if self.headers:
+            headers += [(s.name, _header_text(s.name, v)) for s, v in _given(self.headers, inputs)]
+        if (self.cookies or self.fixed_cookies) and (cookie := self._cookie(inputs)):
             headers.append(("Cookie", cookie))
         try:
             content = self.body.render(inputs)
@@ -126,6 +128,8 @@ class CompiledOperation:
             problems = tuple(self._dotted(inputs))
             if problems:  # what the document itself writes is its own
                 raise InputError(problems)
+        if not self.query:
+            return f"{self.url}{path}?{self.fixed_query}" if self.fixed_query else self.url + path
         pairs = [
             f"{quote(slot.name, safe='')}={_encoded(text_of(item), slot.name)}"
             for slot, value in _given(self.query, inputs)

@@ -78,11 +78,12 @@ def _claims_json(media_type: str) -> bool:
 
 def passed_headers(headers: Headers) -> Headers:
     """Return the upstream's header fields that callers see."""
-    return tuple(
-        (name, value)
-        for name, value in headers
-        if name in _PASSED_HEADERS or name.startswith(_PASSED_PREFIX)
-    )
+    passed = [
+        field
+        for field in headers
+        if field[0] in _PASSED_HEADERS or field[0].startswith(_PASSED_PREFIX)
+    ]
+    return tuple(passed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,10 @@ class ForEachFlow:
 
     async def __call__(self, arguments: Inputs) -> Outcome:
         """Run the flow; several elements give ``{"results": [...]}`` in their order."""
-        inputs = self.call.inputs(arguments)
+        return await self.over(self.call.inputs(arguments))
+
+    async def over(self, inputs: dict[str, Json]) -> Outcome:
+        """Call the operation for each element of the array among the inputs."""
         elements = inputs.pop(self.name, None)
         if not isinstance(elements, list) or not elements:
             name = self.call.names.get(self.name, self.name)

@@ -15,10 +15,12 @@ from collections.abc import Iterator
 from math import isfinite
 from typing import NoReturn
 
+import msgspec
 import orjson
 
 from naftiko_run.types import Json
 
+_undecoded = msgspec.json.Decoder(msgspec.Raw)
 _byte_order_mark = b"\xef\xbb\xbf"
 _digits_as_zeros = bytes(48 if 48 <= byte <= 57 else byte for byte in range(256))
 _many_digits = b"0" * 19  # the fewest that -2**63 does not hold
@@ -73,11 +75,22 @@ def _constant(name: str) -> NoReturn:
 
 
 def is_json(text: bytes) -> bool:
-    """Say whether :func:`loads` would read a text."""
+    """Say whether a text is JSON, without making objects of it.
+
+    It accepts what :func:`loads` reads, and numbers that are too large for it.
+    """
     try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
+        _undecoded.decode(text)
+    except (msgspec.DecodeError, RecursionError):
         return _is_json_slowly(text)
+    return text.isascii() or _is_utf8(text)
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
     return True
 
 

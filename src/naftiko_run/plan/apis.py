@@ -151,6 +151,14 @@ class Api:
         except UnsupportedError as error:
             # A key that cannot be loaded, a field that is missing: refused at the call, with why.
             self.credentials = replace(credentials, refusal=str(error))
+            if self.spec.authentication is not None:
+                self.scope.report(
+                    self.spec.authentication.where.warning(
+                        "W-AUTH-UNSUPPORTED",
+                        f"calls are refused: {error}",
+                        "give what the scheme needs",
+                    )
+                )
             return client
 
 

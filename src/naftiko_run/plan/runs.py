@@ -17,9 +17,20 @@ from naftiko_run.mapping.shape import compile_shape, project
 from naftiko_run.mapping.template import Evaluate, Expression, compile_value
 from naftiko_run.plan.apis import Apis, Called, suggestion
 from naftiko_run.plan.results import check_mappings, results_of
-from naftiko_run.spec.document import UNSET, Adapter, Output, Semantics, Unit
+from naftiko_run.spec.document import UNSET, Adapter, ForEach, Output, Semantics, Unit
 from naftiko_run.spec.document import Step as SpecStep
-from naftiko_run.types import MISSING, Argument, Flow, Input, Inputs, Json, Missing, Outcome, Reply
+from naftiko_run.types import (
+    MISSING,
+    Argument,
+    Flow,
+    Input,
+    Inputs,
+    Json,
+    Missing,
+    Operation,
+    Outcome,
+    Reply,
+)
 
 _QUERY_METHODS = frozenset({"GET", "HEAD", "DELETE"})
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
@@ -100,7 +111,9 @@ class Compiler:
         results = results_of(called.spec, unit, shape)
         if isinstance(results, Finding):
             return results
-        flow = CallFlow(Checker(arguments), _evaluates(bindings), operation, results)
+        keys = {a.key: a.name for a in arguments}
+        names = {n: keys[e.direct] for n, e in bindings if e.direct in keys}
+        flow = CallFlow(Checker(arguments), _evaluates(bindings), operation, results, names)
         return Compiled(
             flow=ForEachFlow(flow, each.name, each.element) if each else flow,
             arguments=tuple(arguments),
@@ -115,10 +128,11 @@ class Compiler:
         unknown = frozenset(key for key in binder.given if key not in known)
         if not unknown:
             return called.compiled
+        declared = {p.name for p in (*called.api.spec.parameters, *called.spec.parameters)}
         body = called.spec.body
         fields = body.data if body is not None and isinstance(body.data, dict) else {}
         in_query = called.spec.method in _QUERY_METHODS
-        for key in sorted(unknown - fields.keys()):
+        for key in sorted(unknown - fields.keys() - declared):
             self.report(
                 unit.where.at("with", key).warning(
                     "W-WITH-UNKNOWN",
@@ -237,8 +251,9 @@ class Compiler:
         unknown = frozenset(k for k, v in spec.arguments.items() if v is not None) - known
         # A step's `with` may also name what only templates of the step use.
         operation = called.api.with_overrides(called, unknown) if unknown else called.compiled
+        each = called.spec.for_each
         bindings = binder.bind(
-            operation.inputs,
+            [i for i in operation.inputs if each is None or i.name != each.element],
             passes_content=operation.body.passes_content,
             clause=spec.arguments,
             where=spec.where,
@@ -246,7 +261,12 @@ class Compiler:
         results = results_of(called.spec, binder.unit)
         if isinstance(results, Finding):
             return results
-        body = CallStep(_evaluates(bindings), operation, results, project(called.spec.outputs))
+        body = CallStep(
+            _evaluates(bindings),
+            _over_elements(operation, results, called.spec.for_each),
+            results,
+            project(called.spec.outputs),
+        )
         return _Made(
             Step(spec.name, body, tolerant=spec.tolerant),
             frozenset(name for _, e in bindings for name in e.names),
@@ -380,6 +400,20 @@ def _shown(
         repr(called.api.credentials),
         tuple((name, repr(expression)) for name, expression in bindings),
     )
+
+
+def _over_elements(
+    operation: CompiledOperation, results: Results, each: ForEach | None
+) -> Operation:
+    """Call an operation once per element of its array, as one step."""
+    if each is None:
+        return operation
+    flow = ForEachFlow(CallFlow(Checker(()), (), operation, results), each.name, each.element)
+
+    async def over(inputs: Inputs) -> Reply:
+        return _as_reply(await flow.over(dict(inputs)))
+
+    return over
 
 
 def _shape_last(bodies: list[Step], outputs: Sequence[Output], called: Called) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 
 from naftiko_run.consumes.signing.digest import Digest
 from naftiko_run.consumes.signing.fields import Fields
-from naftiko_run.consumes.signing.oauth1 import OAuth1
 from naftiko_run.consumes.signing.oauth2 import Grant, OAuth2ClientCredentials
 from naftiko_run.consumes.signing.sigv4 import SigV4
 from naftiko_run.consumes.signing.veracode import VeracodeHMAC
@@ -21,7 +20,6 @@ __all__ = [
     "SCHEMES",
     "Digest",
     "Grant",
-    "OAuth1",
     "OAuth2ClientCredentials",
     "SigV4",
     "VeracodeHMAC",
@@ -29,6 +27,9 @@ __all__ = [
 
 
 def _oauth1(inner: Client, values: Mapping[str, str]) -> Client:
+    # RSA takes a large library to load, and few documents sign with it.
+    from naftiko_run.consumes.signing.oauth1 import OAuth1  # noqa: PLC0415
+
     fields = Fields("oauth1", values)
     consumer_key, signing_key = fields.required("consumerKey", "signingKey")
     fields.only("signatureMethod", "RSA-SHA256")
