@@ -42,10 +42,9 @@ def resolve(
         except UnicodeDecodeError:
             return replace(operation, problem=_problem(operation, "is not UTF-8", "save it so"))
         except (OSError, ValueError) as error:
-            why = error.strerror or "" if isinstance(error, OSError) else str(error)
-            return replace(
-                operation, problem=_problem(operation, f"cannot be read: {why.lower()}", "mend it")
-            )
+            why = (error.strerror or "") if isinstance(error, OSError) else str(error)
+            what = f"cannot be read: {why[:1].lower()}{why[1:]}"
+            return replace(operation, problem=_problem(operation, what, "mend it"))
         return replace(operation, schema_text=text)
 
     apis = tuple(replace(c, operations=tuple(map(resolved, c.operations))) for c in consumes)

@@ -650,7 +650,7 @@ def _adapter(node: Node, kind: str, units: tuple[Unit, ...]) -> Adapter:
         address=node.text("address") or "",
         transport=(node.text("transport") or "http").lower(),
         description=node.text("description") or "",
-        units=tuple(replace(u, max_binary_size=size) for u in units) if size else units,
+        units=tuple(replace(u, max_binary_size=size) for u in units),
         authentication=_authentication(node),
     )
 
