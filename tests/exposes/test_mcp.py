@@ -11,11 +11,12 @@ import jsonschema_rs
 import mcp_types as types
 import pytest
 from mcp import Client
-from starlette.types import Message
+from starlette.types import Message, Receive
 
-from naftiko_run.exposes.mcp import McpFace
+from naftiko_run.exposes.mcp import BODY_SECONDS, McpFace
 from naftiko_run.exposes.mcp_catalog import PAGE
 from naftiko_run.exposes.mcp_extension import Extension
+from naftiko_run.exposes.mcp_overseer import Overseer, Work
 from naftiko_run.exposes.mcp_results import Calls, result_of
 from naftiko_run.exposes.messages import MAX_BODY
 from naftiko_run.server.http import HttpServer, bind
@@ -275,6 +276,31 @@ async def test_a_body_that_is_too_large_or_never_complete(face: McpFace) -> None
         return {"type": "http.disconnect"}
 
     assert (await ask(face, asking("tools/list"), gone)).status == 0
+
+
+class Impatient(Overseer):
+    """Gives all work a moment and no more."""
+
+    def begin(self, seconds: float, receive: Receive | None = None) -> Work:
+        assert seconds == BODY_SECONDS
+        return super().begin(0.05, receive)
+
+
+async def test_a_body_that_takes_too_long_is_not_waited_for(face: McpFace) -> None:
+    face._reading = Impatient()
+    part = {"type": "http.request", "body": b"{", "more_body": True}
+    messages: list[Message] = [{"type": "http.disconnect"}, part]
+
+    async def slowly() -> Message:
+        if len(messages) == 1 and not answered:
+            answered.append(True)
+            await asyncio.Event().wait()
+        return messages.pop()
+
+    answered: list[bool] = []
+    answer = await asyncio.wait_for(ask(face, asking("tools/list"), slowly), 5)
+    assert answer.status == 408
+    assert answer.headers["connection"] == "close"
 
 
 # -------------------------------------------------------------------------- who hears of changes
