@@ -44,7 +44,7 @@ HOUSE = {
     "loading": room("spec codes", "yaml jsonschema_rs orjson"),
     "consumes": room(
         "mapping spec",
-        "pyreqwest httpx2 httpx cryptography orjson anyio yaml lxml markdown_it",
+        "httptools pyreqwest httpx2 httpx cryptography orjson anyio yaml lxml markdown_it",
     ),
     "flows": room("mapping spec", "jsonschema_rs anyio"),
     "exposes": room("mapping spec", "starlette mcp mcp_types orjson anyio"),
