@@ -988,7 +988,7 @@ async def test_a_proxy_that_cannot_be_used(engine: str) -> None:
 
 def test_the_first_engine_that_works_is_used() -> None:
     client = create_client(LIMITS, environ={})
-    assert type(client).__module__ == "naftiko_run.consumes.engines.rust"
+    assert type(client).__module__ == "naftiko_run.consumes.engines.direct"
 
 
 def test_the_environment_chooses_an_engine() -> None:
@@ -999,14 +999,20 @@ def test_the_environment_chooses_an_engine() -> None:
 def test_an_engine_that_does_not_exist() -> None:
     with pytest.raises(UnsupportedError) as caught:
         create_client(LIMITS, engine="curl", environ={})
-    assert str(caught.value) == "engine 'curl' is not known: use pyreqwest or httpx2"
+    assert str(caught.value) == "engine 'curl' is not known: use httptools, pyreqwest or httpx2"
 
 
-async def test_a_machine_without_certificates_gets_the_portable_engine(tmp_path: Path) -> None:
+async def test_a_machine_without_certificates_goes_through_proxies_with_the_portable_engine(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "none.pem").touch()
     code = (
+        "import asyncio\n"
         "from naftiko_run.consumes.client import ClientLimits, create_client\n"
-        "print(type(create_client(ClientLimits(), environ={})).__name__)\n"
+        "from naftiko_run.types import Request\n"
+        "client = create_client(ClientLimits(), environ={'HTTP_PROXY': 'http://localhost:9'})\n"
+        "try: asyncio.run(client.send(Request('GET', 'http://api.test')))\n"
+        "except Exception as error: print(error)\n"
         "create_client(ClientLimits(), engine='pyreqwest', environ={})\n"
     )
     process = await asyncio.create_subprocess_exec(
@@ -1016,7 +1022,8 @@ async def test_a_machine_without_certificates_gets_the_portable_engine(tmp_path:
         env={"SSL_CERT_FILE": str(tmp_path / "none.pem")},
     )
     out, err = await process.communicate()
-    assert out == b"PortableClient\n"
+    unreachable = b"cannot connect to api.test:80 through the proxy localhost:9: "
+    assert out == unreachable + b"the connection is refused\n"
     problem = b"engine pyreqwest cannot be used: No CA certificates were loaded from the system"
     assert err.splitlines()[0] == problem
     assert err.splitlines()[-1] == b"naftiko_run.errors.NaftikoError: " + problem

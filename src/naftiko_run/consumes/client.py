@@ -14,7 +14,7 @@ What holds for every engine (:mod:`naftiko_run.consumes.engines`):
 
 import importlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -43,18 +43,20 @@ def create_client(
     Raises :class:`NaftikoError` where the engine or a certificate file cannot be used.
     """
     settings = EngineSettings(limits=limits, roots=trusted_roots(environ))
-    make, direct = _choose(engine or environ.get("NAFTIKO_ENGINE") or None, settings)
+    name = engine or environ.get("NAFTIKO_ENGINE") or None
+    direct = _choose([name] if name else ENGINES, settings)
     proxies = Proxies.from_environ(environ)
-    return _Routed(make, settings, proxies, direct) if proxies.by_scheme else direct
+    engines = [name] if name in _PROXIED else _PROXIED
+    return _Routed(engines, settings, proxies, direct) if proxies.by_scheme else direct
 
 
 class _Routed:
     """Sends each request through the proxy that its host calls for, with one client per proxy."""
 
     def __init__(
-        self, make: Engine, settings: EngineSettings, proxies: Proxies, direct: Client
+        self, engines: Iterable[str], settings: EngineSettings, proxies: Proxies, direct: Client
     ) -> None:
-        self._make = make
+        self._engines = engines
         self._settings = settings
         self._proxies = proxies
         self._clients: dict[str | None, Client] = {None: direct}
@@ -75,8 +77,8 @@ class _Routed:
 
     def _client(self, url: str, proxy: str | None) -> Client:
         try:
-            return self._make(replace(self._settings, proxy=proxy))
-        except (ValueError, ImportError, EngineError):
+            return _choose(self._engines, replace(self._settings, proxy=proxy))
+        except (ValueError, NaftikoError):
             raise faults.unreachable(url, "its proxy cannot be used") from None
 
     async def aclose(self) -> None:
@@ -85,14 +87,15 @@ class _Routed:
             await client.aclose()
 
 
-def _choose(name: str | None, settings: EngineSettings) -> tuple[Engine, Client]:
-    if name is not None and name not in ENGINES:
-        raise UnsupportedError(f"engine {name!r} is not known: use {' or '.join(ENGINES)}")
+def _choose(names: Iterable[str], settings: EngineSettings) -> Client:
+    """Make a client with the first of these engines that works here."""
     problems = []
-    for candidate in [name] if name else ENGINES:
+    for candidate in names:
+        if candidate not in ENGINES:
+            known = " or ".join(", ".join(ENGINES).rsplit(", ", 1))
+            raise UnsupportedError(f"engine {candidate!r} is not known: use {known}")
         try:
-            make = _load(candidate)
-            return make, make(settings)
+            return _load(candidate)(settings)
         except ImportError as error:
             # Nothing to mend: there is no wheel for this machine.
             problems.append(f"engine {candidate} is not installed: {error}")
@@ -110,7 +113,11 @@ def _load(name: str) -> Engine:
 
 
 ENGINES: Final = {
+    "httptools": "naftiko_run.consumes.engines.direct:DirectClient",
     "pyreqwest": "naftiko_run.consumes.engines.rust:RustClient",
     "httpx2": "naftiko_run.consumes.engines.portable:PortableClient",
 }
 """Best first; a module is imported only when its engine is chosen."""
+
+_PROXIED: Final = ("pyreqwest", "httpx2")
+"""The engines that go through proxies, best first."""

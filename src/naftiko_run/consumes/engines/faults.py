@@ -1,5 +1,9 @@
 """The sentences for what goes wrong upstream: host and port, never a query, a header or a body."""
 
+import socket
+import ssl
+from collections.abc import Iterator
+
 from naftiko_run.consumes.engines.coding import BodyError, TooLargeError, TruncatedError
 from naftiko_run.consumes.engines.urls import place
 from naftiko_run.errors import (
@@ -75,3 +79,25 @@ def unsendable(url: str) -> UpstreamError:
 def given_up(url: str, why: str) -> UpstreamError:
     """The call ended from this side."""
     return UpstreamError(f"the call to {place(url)} was given up: {why}")
+
+
+def why(error: BaseException) -> str:
+    """Say why there is no connection."""
+    for cause in causes(error):
+        match cause:
+            case socket.gaierror():
+                return "the name is not known"
+            case ConnectionRefusedError():
+                return "the connection is refused"
+            case ssl.SSLCertVerificationError():
+                return f"no trusted TLS connection ({cause.verify_message})"
+            case ssl.SSLError():
+                return f"no trusted TLS connection ({cause.reason})"
+    return str(error)
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Give an error, and what it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -4,14 +4,8 @@ Its transport is used alone: the client around it would follow, remember and nor
 """
 
 import asyncio
-import base64
-import functools
 import logging
-import socket
-import ssl
-from collections.abc import Iterator
 from typing import Final
-from urllib.parse import unquote
 
 import httpx2
 
@@ -19,9 +13,11 @@ from naftiko_run.consumes.engines import coding, faults, urls
 from naftiko_run.consumes.engines.settings import (
     USER_AGENT,
     EngineSettings,
+    basic,
     incoming,
     outgoing,
 )
+from naftiko_run.consumes.engines.trust import trusting
 from naftiko_run.errors import UpstreamError
 from naftiko_run.types import Headers, Reply, Request
 
@@ -42,7 +38,7 @@ class PortableClient:
         self._limits = settings.limits
         self._proxy = settings.proxy
         self._transport = httpx2.AsyncHTTPTransport(
-            verify=_trust(settings.roots),
+            verify=trusting(settings.roots),
             trust_env=False,
             limits=httpx2.Limits(
                 max_connections=settings.limits.connections,
@@ -133,9 +129,7 @@ def _headers(given: Headers, user: str) -> list[tuple[bytes, bytes]]:
     names = {name.lower() for name, _ in headers}
     added = [h for h in _DEFAULTS if h[0].lower() not in names]
     if user and "authorization" not in names:
-        name, _, password = user.partition(":")
-        token = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
-        added.append(("Authorization", f"Basic {token}"))
+        added.append(("Authorization", basic(user)))
     return [(name.encode("ascii"), value.encode()) for name, value in (*added, *headers)]
 
 
@@ -152,41 +146,14 @@ def _leftover(response: httpx2.Response) -> bool:
         return True
 
 
-@functools.cache
-def _trust(roots: tuple[str, ...]) -> ssl.SSLContext:
-    if not roots:
-        return httpx2.create_ssl_context(trust_env=False)
-    # Not create_default_context: from Python 3.13 on it refuses the certificates that many private
-    # authorities make (VERIFY_X509_STRICT), which the default engine accepts.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cadata="\n".join(roots))
-    return context
-
-
 def _proxy(settings: EngineSettings) -> httpx2.Proxy | None:
     if settings.proxy is None:
         return None
     over_tls = settings.proxy.lower().startswith("https:")
-    return httpx2.Proxy(settings.proxy, ssl_context=_trust(settings.roots) if over_tls else None)
+    return httpx2.Proxy(settings.proxy, ssl_context=trusting(settings.roots) if over_tls else None)
 
 
 def _why(error: BaseException) -> str:
-    for cause in _causes(error):
-        match cause:
-            case socket.gaierror():
-                return "the name is not known"
-            case httpx2.ProxyError():
-                return "the proxy refuses to connect"
-            case ConnectionRefusedError():
-                return "the connection is refused"
-            case ssl.SSLCertVerificationError():
-                return f"no trusted TLS connection ({cause.verify_message})"
-            case ssl.SSLError():
-                return f"no trusted TLS connection ({cause.reason})"
-    return str(error)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+    if any(isinstance(cause, httpx2.ProxyError) for cause in faults.causes(error)):
+        return "the proxy refuses to connect"
+    return faults.why(error)

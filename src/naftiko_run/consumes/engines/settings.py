@@ -1,9 +1,11 @@
 """What every engine is told: its limits, whom it trusts, the proxy it goes through."""
 
+import base64
 import importlib.metadata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import unquote
 
 from naftiko_run.errors import NaftikoError
 from naftiko_run.types import Headers
@@ -11,9 +13,7 @@ from naftiko_run.types import Headers
 USER_AGENT: Final = f"naftiko-run/{importlib.metadata.version('naftiko-run')}"
 """Sent where a request names no User-Agent of its own."""
 
-# Framing and connection headers belong to the client (RFC 9112 sections 6 and 9): one that a
-# document sets would contradict what is really sent, which is how requests are smuggled.
-_OWNED: Final = frozenset(
+OWNED: Final = frozenset(
     {
         "connection",
         "content-length",
@@ -26,8 +26,10 @@ _OWNED: Final = frozenset(
         "upgrade",
     }
 )
-# What described the transfer, not the body that a reply holds now.
-_TRANSFER: Final = frozenset(
+"""Headers that only the client can know (RFC 9112 sections 6 and 9): one that a document sets would
+contradict what is really sent, which is how requests are smuggled."""
+
+TRANSFER: Final = frozenset(
     {
         "connection",
         "content-encoding",
@@ -41,6 +43,7 @@ _TRANSFER: Final = frozenset(
         "upgrade",
     }
 )
+"""Headers that described the transfer, not the body that a reply holds now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +82,18 @@ class EngineSettings:
 def outgoing(headers: Headers) -> Headers:
     """The headers of a request without those that only the client can know."""
     for name, _ in headers:
-        if name.lower() in _OWNED:
-            return tuple(h for h in headers if h[0].lower() not in _OWNED)
+        if name.lower() in OWNED:
+            return tuple(h for h in headers if h[0].lower() not in OWNED)
     return headers
+
+
+def basic(user: str) -> str:
+    """The credentials that a URL's user part stands for (RFC 7617)."""
+    name, _, password = user.partition(":")
+    token = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
+    return f"Basic {token}"
 
 
 def incoming(headers: Iterable[tuple[str, str]]) -> Headers:
     """The headers of a reply, names in lower case, without those of the transfer."""
-    return tuple([h for h in headers if h[0] not in _TRANSFER])
+    return tuple([h for h in headers if h[0] not in TRANSFER])

@@ -1,0 +1,245 @@
+"""The direct engine: HTTP/1.1 on asyncio's own transports, its replies parsed by httptools.
+
+It goes to hosts only, not through proxies. What a call does where an idle connection is at hand
+stands in :meth:`DirectClient.send`; all else is in :mod:`~naftiko_run.consumes.engines.pool`.
+
+A request is written once. A connection that proves closed before that is replaced; what happens
+after is reported.
+"""
+
+import asyncio
+import functools
+import re
+import ssl
+from typing import Final
+
+from naftiko_run.consumes.engines import coding, faults, urls
+from naftiko_run.consumes.engines.connection import NotHttpError, Origin
+from naftiko_run.consumes.engines.deadlines import Deadlines
+from naftiko_run.consumes.engines.pool import (
+    ClosedError,
+    ConnectTimeoutError,
+    Pool,
+    UnreachableError,
+)
+from naftiko_run.consumes.engines.settings import (
+    OWNED,
+    USER_AGENT,
+    EngineError,
+    EngineSettings,
+    basic,
+)
+from naftiko_run.consumes.engines.trust import trusting
+from naftiko_run.errors import UpstreamError
+from naftiko_run.types import Headers, Reply, Request
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+# Without a body these still say that its length is 0 (RFC 9110 section 8.6): some servers insist.
+_WITH_CONTENT: Final = frozenset({"POST", "PUT", "PATCH"})
+_MOST_ORIGINS: Final = 1024
+_FAILURES: Final = (
+    coding.BodyError,
+    ClosedError,
+    ConnectTimeoutError,
+    NotHttpError,
+    OSError,
+    UnreachableError,
+)
+
+
+class DirectClient:
+    """Sends on connections of its own."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        if settings.proxy is not None:
+            raise EngineError("it goes through no proxy")
+        if settings.roots:
+            try:
+                trusting(settings.roots)
+            except ssl.SSLError as error:
+                raise EngineError(f"a certificate cannot be used: {error.reason}") from error
+        self._settings = settings
+        self._limits = settings.limits
+        self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._origins: dict[tuple[str, str, int], _Origin] = {}
+
+    def _enter(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin anew: connections end with their event loop."""
+        self._loop = loop
+        self._pool = Pool(loop, self._settings)
+        self._calls: Deadlines[asyncio.Future[Reply]] = Deadlines(loop, self._limits.timeout, _late)
+        self._origins = {}
+
+    async def send(self, request: Request) -> Reply:
+        """Send one request and read the whole reply."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._enter(loop)
+        try:
+            parts = urls.split(request.url)
+            origin = self._origins.get((parts.scheme, parts.host, parts.port))
+            if origin is None:
+                origin = self._meet(parts)
+            data = _written(request, parts, origin)
+        except ValueError:
+            raise faults.unsendable(request.url) from None
+        only_head = request.method == "HEAD"
+        try:
+            connection = self._pool.take(origin)
+            if connection is None:
+                return await self._send_later(origin, data, only_head=only_head)
+            reply = connection.send(data, only_head=only_head)
+            self._calls.add(reply)
+            try:
+                return await reply
+            finally:
+                self._calls.discard(reply)
+                connection.abandon(reply)
+        except _FAILURES as error:
+            # Their tracebacks would hold the request.
+            raise self._fault(request.url, error) from None
+
+    async def _send_later(self, origin: Origin, data: bytes, *, only_head: bool) -> Reply:
+        async with asyncio.timeout(self._limits.timeout):
+            connection = await self._pool.acquire(origin)
+            reply = connection.send(data, only_head=only_head)
+            try:
+                return await reply
+            finally:
+                connection.abandon(reply)
+
+    def _meet(self, parts: urls.Parts) -> "_Origin":
+        if len(self._origins) >= _MOST_ORIGINS:
+            self._origins = {key: o for key, o in self._origins.items() if o.idle}
+        origin = _Origin(parts)
+        self._origins[parts.scheme, parts.host, parts.port] = origin
+        return origin
+
+    def _fault(self, url: str, error: Exception) -> UpstreamError:
+        match error:
+            case coding.BodyError():
+                return faults.of_body(url, error, self._limits.max_reply_bytes)
+            case NotHttpError():
+                return faults.not_http(url)
+            case ConnectTimeoutError():
+                return faults.connect_timeout(url, self._limits.connect_timeout)
+            case TimeoutError():
+                return faults.timeout(url, self._limits.timeout)
+            case UnreachableError():
+                return faults.unreachable(url, faults.why(error.__cause__ or error))
+        if self._closed or isinstance(error, ClosedError):
+            return faults.given_up(url, "the client is closed")
+        return faults.reset(url)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        self._closed = True
+        if self._loop is asyncio.get_running_loop():
+            self._calls.stop()
+            await self._pool.aclose()
+
+
+def _late(reply: "asyncio.Future[Reply]") -> None:
+    if not reply.done():
+        reply.set_exception(TimeoutError())
+
+
+# ------------------------------------------------------------------------------- the request
+
+
+class _Origin(Origin):
+    """An origin, and what every request to it says."""
+
+    __slots__ = ("_authority", "_heads", "_user")
+
+    def __init__(self, parts: urls.Parts) -> None:
+        host = _ascii(parts.host)
+        super().__init__(host.strip("[]"), parts.port, tls=parts.scheme == "https")
+        usual = parts.port == (443 if self.tls else 80)
+        self._authority = host if usual else f"{host}:{parts.port}"
+        self._heads: dict[int, str] = {}
+
+    def defaults(self, given: int) -> str:
+        """The fields that a request which names ``given`` of :data:`_DEFAULTS` goes without."""
+        head = self._heads.get(given)
+        if head is None:
+            fields = ((name, value or self._authority) for name, value in _DEFAULTS.items())
+            head = self._heads[given] = "".join(
+                f"{name}: {value}\r\n"
+                for bit, (name, value) in enumerate(fields)
+                if not given >> bit & 1
+            )
+        return head
+
+
+_DEFAULTS: Final = {
+    "Host": "",
+    "Accept": "*/*",
+    "Accept-Encoding": "gzip, deflate",
+    "User-Agent": USER_AGENT,
+}
+_HOST: Final = 1
+_AUTHORIZATION: Final = 1 << len(_DEFAULTS)
+_BITS: Final = {name.lower(): 1 << bit for bit, name in enumerate(_DEFAULTS)} | {
+    "authorization": _AUTHORIZATION
+}
+_OMITTED: Final = -1
+
+
+def _ascii(host: str) -> str:
+    """Write a host as DNS knows it; raises :class:`ValueError` where it cannot be one."""
+    if host.isascii():
+        return host
+    # Rarely needed, and 50 ms of every start.
+    import httpx2  # noqa: PLC0415
+
+    try:
+        return httpx2.URL(f"http://{host}").raw_host.decode("ascii")
+    except httpx2.InvalidURL as error:
+        raise ValueError("no such host") from error
+
+
+def _written(request: Request, parts: urls.Parts, origin: _Origin) -> bytes:
+    """Write a request; raises :class:`ValueError` where it would be no HTTP."""
+    method, body = _method(request.method), request.body
+    given, fields = _fields(request.headers)
+    head = f"{method} {parts.target} HTTP/1.1\r\n{origin.defaults(given & ~_AUTHORIZATION)}{fields}"
+    if parts.user and not given & _AUTHORIZATION:
+        head += f"Authorization: {basic(parts.user)}\r\n"
+    if body:
+        return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    if method in _WITH_CONTENT:
+        return f"{head}Content-Length: 0\r\n\r\n".encode()
+    return f"{head}\r\n".encode()
+
+
+def _fields(headers: Headers) -> tuple[int, str]:
+    given, lines = 0, []
+    for name, value in headers:
+        bit = _bit(name)
+        if bit == _OMITTED:
+            continue
+        if bit == _HOST and given & _HOST:
+            raise ValueError("two hosts")
+        given |= bit
+        if not value.isprintable() and _CONTROL.search(value):
+            raise ValueError("a control character")
+        lines.append(f"{name}: {value}\r\n")
+    return given, "".join(lines)
+
+
+@functools.lru_cache(1024)
+def _bit(name: str) -> int:
+    """Which default a header field is instead of, :data:`_OMITTED` for one that is not sent."""
+    lower = _method(name).lower()
+    return _OMITTED if lower in OWNED else _BITS.get(lower, 0)
+
+
+@functools.lru_cache(64)
+def _method(word: str) -> str:
+    """Give a token (RFC 9110 section 5.6.2) back; raises :class:`ValueError` for anything else."""
+    if not _TOKEN.fullmatch(word):
+        raise ValueError("no token")
+    return word
