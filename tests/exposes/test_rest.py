@@ -157,7 +157,7 @@ async def test_text_is_decoded_as_browsers_encode_it() -> None:
 
 
 async def test_routes_with_a_constant_query_are_chosen_by_it() -> None:
-    chosen = route("/", argument("x"), query=(("action", "list"),), name="")
+    chosen = route("/", argument("x"), query=(("action", "list"),))
     plain = route("/", argument("y"))
     face = RestFace([plain, chosen], ["api"])
     assert (await ask(face, "/?action=list&x=1"))[1] == {"x": text("1")}

@@ -66,6 +66,9 @@ def test_of_equal_routes_the_one_with_fewer_placeholders_and_then_the_earlier_wi
         ("/keys/{id}", "/keys/%", {"id": "%"}),
         ("/keys/{id}", "/keys/a%0Ab", {"id": "a\nb"}),
         ("/caf%C3%A9", "/caf%C3%A9", {}),
+        ("/café", "/caf%C3%A9", {}),
+        ("/a%23b/{x}", "/a%23b/1", {"x": "1"}),
+        ("/a%20b-{x}%23", "/a%20b-1%23", {"x": "1"}),
         ("/", "/", {}),
         ("/{id}", "/a", {"id": "a"}),
     ],
@@ -160,6 +163,7 @@ def test_hostile_paths_are_looked_up_in_reasonable_steps() -> None:
 def test_shapes_tell_which_routes_match_the_same_paths() -> None:
     assert shape("/keys/{id}") == shape("keys/{{key-id}}/") == "keys/{}"
     assert shape("/{a}-{b}") != shape("/{a}")
+    assert shape("/caf%C3%A9") == shape("/café")
     assert placeholders("/{a}/{{ b }}/x{c.d}") == ["a", "b", "c.d"]
     assert split("/a//b/") == ["a", "", "b"]
     assert split("/") == []

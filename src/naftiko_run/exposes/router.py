@@ -3,7 +3,8 @@
 Templates hold ``{name}`` and ``{{name}}`` anywhere in a segment, with names that no web framework
 accepts (``{plan-id}``, ``{id.project}``). A placeholder matches one or more characters of one
 segment. Of several matches the one with more literal characters wins, then the one with fewer
-placeholders, then the earlier. Segments are split before they are decoded: ``%2F`` divides nothing.
+placeholders, then the earlier. Segments are split before they are decoded, in templates as in
+paths: ``%2F`` divides nothing.
 """
 
 import re
@@ -54,7 +55,7 @@ def placeholders(path: str) -> list[str]:
 
 def shape(path: str) -> str:
     """Write a template without the names of its placeholders: equal shapes match equal paths."""
-    return "/".join(_PLACEHOLDER.sub("{}", segment) for segment in split(path))
+    return "/".join(_decoded(_PLACEHOLDER.sub("{}", segment)) for segment in split(path))
 
 
 class Router(Generic[T]):
@@ -114,7 +115,7 @@ def _decoded(segment: str) -> str:
 
 def _child(node: _Node[T], segment: str) -> _Node[T]:
     if not _PLACEHOLDER.search(segment):
-        return node.literal.setdefault(segment, _Node())
+        return node.literal.setdefault(_decoded(segment), _Node())
     if _PLACEHOLDER.fullmatch(segment):
         node.any = node.any or _Node()
         return node.any
@@ -127,14 +128,14 @@ def _child(node: _Node[T], segment: str) -> _Node[T]:
 def _pattern(segment: str) -> str:
     text, end = "", 0
     for match in _PLACEHOLDER.finditer(segment):
-        text += f"{re.escape(segment[end : match.start()])}(.+)"
+        text += f"{re.escape(_decoded(segment[end : match.start()]))}(.+)"
         end = match.end()
-    return text + re.escape(segment[end:])
+    return text + re.escape(_decoded(segment[end:]))
 
 
 def _rank(path: str, order: int) -> tuple[int, int, int]:
     names = len(placeholders(path))
-    literal = len("".join(split(_PLACEHOLDER.sub("", path))))
+    literal = sum(len(_decoded(segment)) for segment in split(_PLACEHOLDER.sub("", path)))
     return (-literal, names, order)
 
 
