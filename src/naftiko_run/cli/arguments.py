@@ -26,6 +26,11 @@ class Chosen:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
+        what, colon, words = message.partition("unrecognized arguments: ")
+        if colon:
+            # The words behind a misspelt option may be the value of a variable: its name is enough.
+            names = [word.partition("=")[0] for word in words.split() if word.startswith("-")]
+            message = f"{what}{colon}{' '.join(names) or 'too many'}"
         raise UsageError(f"{message} (naftiko-run --help tells more)")
 
 
@@ -48,6 +53,7 @@ def parse(argv: list[str], environ: Mapping[str, str] | None = None) -> Chosen:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="naftiko-run",
+        allow_abbrev=False,
         description="Serve capability specs: the HTTP APIs they consume, as the REST routes and"
         " MCP tools they expose.",
         epilog="naftiko-run capabilities/*.yaml serves files at once: 'serve' may be left out.",
@@ -55,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"naftiko-run {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
     for name, text in _TEXTS.items():
-        command = commands.add_parser(name, help=text, description=text)
+        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
         _COMMAND_ARGUMENTS[name](command)
         for option in OPTIONS:
             _add(command, option)
@@ -201,7 +207,7 @@ def _variables(files: list[str], values: list[str]) -> dict[str, str]:
             variables |= parse_variables(Path(file).read_text("utf-8"), Path(file).suffix)
         except OSError as error:
             raise UsageError(f"--env-file {file}: {(error.strerror or '').lower()}") from None
-        except ValueError as error:
+        except Exception as error:  # noqa: BLE001 - whatever a parser says may quote the file
             # A line's number, never its content: that may be secret.
             reason = str(error) if str(error).startswith("line ") else "cannot be read"
             raise UsageError(f"--env-file {file}: {reason}") from None
