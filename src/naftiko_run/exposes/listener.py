@@ -1,6 +1,7 @@
 """One listener: everything that an address and port serve, behind one guard (ASGI)."""
 
 import asyncio
+import importlib
 import logging
 import time
 from collections.abc import Iterable
@@ -36,7 +37,7 @@ class ListenerApp:
         """Make a listener that serves nothing yet; ``update`` gives it what it serves."""
         self.guard = Guard(address, allowed_hosts)
         self.rest = RestFace((), ())
-        self.endpoints: dict[str, McpFace] = {}
+        self.endpoints: dict[str, _RunningFace] = {}
         self.pages: dict[str, tuple[bytes, str]] = {}
         self._ours: set[str] = set()
         self._authenticators: dict[str, Authenticator] = {}
@@ -59,11 +60,10 @@ class ListenerApp:
         for server in listener.servers:
             running = gone.pop(server.namespace, None)
             if running is None:
-                running = self._faces[server.namespace] = _RunningFace(_face(server))
-                await running.start()
+                self._faces[server.namespace] = _RunningFace(server)
             else:
-                await running.face.update(server)
-        faces = [self._faces[server.namespace].face for server in listener.servers]
+                await running.update(server)
+        faces = [self._faces[server.namespace] for server in listener.servers]
         endpoints = {f"/{face.namespace}/mcp": face for face in faces}
         if len(faces) == 1:
             endpoints |= {"/mcp": faces[0], "/": faces[0]}
@@ -86,7 +86,7 @@ class ListenerApp:
     def release(self) -> None:
         """End what never ends by itself, before anything waits for the requests under way."""
         for running in self._faces.values():
-            running.face.release()
+            running.release()
 
     async def stop(self) -> None:
         """Stop the faces, once their calls are finished."""
@@ -143,29 +143,57 @@ class ListenerApp:
 
 
 class _RunningFace:
-    """An MCP face in a task of its own, as its session manager must end where it began."""
+    """An MCP face in a task of its own, as its session manager must end where it began.
 
-    def __init__(self, face: "McpFace") -> None:
-        self.face = face
-        self._started = asyncio.Event()
+    The SDK takes longer to load than all the rest, so it is loaded beside what is served already;
+    requests of this face wait for it.
+    """
+
+    def __init__(self, server: ToolServer) -> None:
+        self.namespace = server.namespace
+        self._server = server
+        self._face: McpFace | None = None
+        self._ready = asyncio.Event()
         self._stopping = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
         self._task = asyncio.create_task(self._run())
-        await self._started.wait()
 
     async def _run(self) -> None:
-        async with self.face.running():
-            self._started.set()
-            await self._stopping.wait()
+        try:
+            module = await asyncio.to_thread(importlib.import_module, "naftiko_run.exposes.mcp")
+            self._face = module.McpFace(self._server)
+            async with self._face.running():
+                self._ready.set()
+                await self._stopping.wait()
+        except Exception:  # noqa: BLE001 - whatever it is, requests get an answer
+            _log.exception("the MCP adapter %s cannot be served", self.namespace)
+        finally:
+            self._ready.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._ready.is_set():
+            await self._ready.wait()
+        if self._face is None:
+            problem = Problem(500, "this adapter cannot be served; the server's log tells why")
+            await send_bytes(send, 500, problem.dumps(), MEDIA_TYPE)
+            return
+        await self._face(scope, receive, send)
+
+    async def update(self, server: ToolServer) -> None:
+        self._server = server
+        if self._face is not None:
+            await self._face.update(server)
+
+    def release(self) -> None:
+        if self._face is not None:
+            self._face.release()
 
     async def stop(self) -> None:
-        self.face.release()
-        await self.face.idle()
+        await self._ready.wait()
+        if self._face is not None:
+            self._face.release()
+            await self._face.idle()
         self._stopping.set()
-        if self._task is not None:
-            await self._task
+        await self._task
 
 
 def _logged(scope: Scope, send: Send) -> Send:
@@ -185,9 +213,3 @@ def _logged(scope: Scope, send: Send) -> Send:
         await send(message)
 
     return logged
-
-
-def _face(server: ToolServer) -> "McpFace":
-    from naftiko_run.exposes.mcp import McpFace  # noqa: PLC0415 - its SDK costs a second to load
-
-    return McpFace(server)
