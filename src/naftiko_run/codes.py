@@ -194,6 +194,26 @@ _FILES = (
     ),
 )
 
+_MIGRATION = (
+    _code(
+        "E-MIGRATE",
+        "Something that the other version of the language cannot say",
+        "'naftiko-run migrate' writes nothing.",
+        "Remove it, or write it another way; or migrate to a version that has it.",
+        """
+        capability:
+          aggregates: [{label: Ships, namespace: ships, functions: [{name: get, call: ships.get}]}]
+        """,
+    ),
+    _code(
+        "I-MIGRATE",
+        "Something that was left out, or left as it was, by 'naftiko-run migrate'",
+        "The other version of the language does not have it; what is served stays the same.",
+        "Nothing, unless you miss it.",
+        "info: {display: Ships, description: Ships at sea., version: '2'}",
+    ),
+)
+
 _IMPORTS = (
     _code(
         "W-IMPORT",
@@ -696,6 +716,7 @@ GROUPS: Mapping[str, tuple[Code, ...]] = {
     "Authentication": _AUTHENTICATION,
     "Calls": _UNITS,
     "What is exposed": _EXPOSED,
+    "Migration": _MIGRATION,
 }
 """The codes by what they are about, in the order of the documentation."""
 

@@ -12,7 +12,7 @@ from naftiko_run.loading.binds import parse_variables
 from naftiko_run.settings import OPTIONS, Option, Settings, UsageError, pairs
 from naftiko_run.version import __version__
 
-COMMANDS = ("serve", "validate", "inspect", "call", "stdio")
+COMMANDS = ("serve", "validate", "inspect", "call", "stdio", "migrate")
 _LEVELS = ("debug", "info", "warning", "error")
 _SPLIT = {"NAFTIKO_PORTS": ",", "NAFTIKO_IMPORT_PATH": os.pathsep, "NAFTIKO_ALLOW_HOST": ","}
 
@@ -74,6 +74,7 @@ _TEXTS = {
     "inspect": "show routes and tools, and the upstream call behind each",
     "call": "call one tool or route, and print its answer",
     "stdio": "serve one MCP adapter over stdin and stdout",
+    "migrate": "rewrite a capability file to another version of the language",
 }
 
 
@@ -130,12 +131,26 @@ def _stdio_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _migrate_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", metavar="FILE", help="a capability file, or one that is imported")
+    parser.add_argument(
+        "--to",
+        metavar="VERSION",
+        required=True,
+        help="the version to write, such as 'ikanos 1.0.0-beta5' or beta5",
+    )
+    parser.add_argument(
+        "--output", metavar="FILE", help="where to write it; stdout where none is given"
+    )
+
+
 _COMMAND_ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "serve": _paths,
     "validate": _validate_arguments,
     "inspect": _paths,
     "call": _call_arguments,
     "stdio": _stdio_arguments,
+    "migrate": _migrate_arguments,
 }
 
 
@@ -275,10 +290,18 @@ def _stdio(arguments: argparse.Namespace, settings: Settings) -> int:
     return stdio(arguments.path, arguments.adapter, settings)
 
 
+def _migrate(arguments: argparse.Namespace, settings: Settings) -> int:
+    from naftiko_run.cli.migrate import migrate  # noqa: PLC0415 - only what a command needs
+
+    del settings  # a document is rewritten as it is, whatever is set
+    return migrate(arguments.path, arguments.to, arguments.output)
+
+
 _COMMANDS: dict[str, Callable[[argparse.Namespace, Settings], int]] = {
     "serve": _serve,
     "validate": _validate,
     "inspect": _inspect,
     "call": _call,
     "stdio": _stdio,
+    "migrate": _migrate,
 }

@@ -219,7 +219,7 @@ def parse(
 
 
 def _compose(lines: Lines, limits: Limits, parser: Callable[[str], Take]) -> tuple[Json, Positions]:
-    text = _without_old_breaks(lines.text)
+    text = without_old_breaks(lines.text)
     composer = Composer(lines, parser(text), limits)
     faults = composer.faults
     data: Json = None
@@ -331,7 +331,7 @@ def _bad_character(lines: Lines, index: int) -> Finding:
     )
 
 
-def _without_old_breaks(text: str) -> str:
+def without_old_breaks(text: str) -> str:
     """Hide from PyYAML what only YAML 1.1 takes for line breaks, in private characters."""
     if not any(c in text for c in _OLD_BREAKS):
         return text
