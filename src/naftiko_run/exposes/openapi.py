@@ -1,7 +1,7 @@
 """The OpenAPI description of a listener's REST routes (OpenAPI 3.1), made once at load."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from naftiko_run.exposes.router import placeholders, shape
 from naftiko_run.exposes.units import Route
@@ -17,12 +17,18 @@ def describe(routes: Sequence[Route], title: str, version: str) -> dict[str, Jso
     owners: dict[tuple[str, str], set[str]] = {}
     for route in routes:
         owners.setdefault((route.method, shape(route.path)), set()).add(route.adapter)
+    templates: dict[str, str] = {}
+    identifiers: set[str] = set()
     for route in routes:
         shared = len(owners[route.method, shape(route.path)]) > 1
         path = f"/{route.adapter}{route.path}" if shared else route.path
-        operations = paths.setdefault(_PLACEHOLDER.sub(r"{\1}", path), {})
-        if isinstance(operations, dict):
-            operations.setdefault(route.method.lower(), _operation(route))
+        # Templates that differ in names alone are the same path: the first one's names count.
+        template = templates.setdefault(shape(path), _PLACEHOLDER.sub(r"{\1}", path))
+        names = dict(zip(placeholders(path), placeholders(template), strict=True))
+        operations = paths.setdefault(template, {})
+        if isinstance(operations, dict) and route.method.lower() not in operations:
+            identifier = _identifier(route, identifiers)
+            operations[route.method.lower()] = _operation(route, names, identifier)
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version or "1.0.0"},
@@ -31,32 +37,45 @@ def describe(routes: Sequence[Route], title: str, version: str) -> dict[str, Jso
     }
 
 
-def _operation(route: Route) -> dict[str, Json]:
-    names = set(placeholders(route.path))
+def _identifier(route: Route, taken: set[str]) -> str:
+    name = f"{route.adapter}.{route.name or f'{route.method.lower()} {route.path}'}"
+    unique, number = name, 2
+    while unique in taken:
+        unique, number = f"{name}-{number}", number + 1
+    taken.add(unique)
+    return unique
+
+
+def _operation(route: Route, names: Mapping[str, str], identifier: str) -> dict[str, Json]:
+    """Describe a route; ``names`` leads from its placeholders to those of the path it is under."""
     parameters: list[Json] = [
         {"name": n, "in": "query", "required": True, "schema": {"const": v}} for n, v in route.query
     ]
     fields: dict[str, Json] = {}
     required: list[Json] = []
     content: Json = None
+    needs_content = False
     seen: set[str] = set()
     for argument in route.arguments:
         place = _place(argument, names, route.method)
         if place == "content":
             content = property_of(argument)
+            needs_content = argument.required
         elif place == "body":
             fields[argument.name] = property_of(argument)
             required += [argument.name] if argument.required else []
-        else:
+        elif place != "path":
+            parameters.append(_parameter(argument, place, argument.name))
+        elif argument.name in names:
             seen.add(argument.name)
-            parameters.append(_parameter(argument, place))
+            parameters.append(_parameter(argument, place, names[argument.name]))
     parameters += [
-        {"name": n, "in": "path", "required": True, "schema": {"type": "string"}}
-        for n in placeholders(route.path)
-        if n not in seen
+        {"name": shown, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name, shown in names.items()
+        if name not in seen
     ]
     operation: dict[str, Json] = {
-        "operationId": f"{route.adapter}.{route.name or route.method.lower()}",
+        "operationId": identifier,
         "summary": route.name,
         "description": route.description,
         "tags": [route.adapter],
@@ -70,13 +89,13 @@ def _operation(route: Route) -> dict[str, Json]:
             content["required"] = required
     if content is not None:
         operation["requestBody"] = {
-            "required": bool(required),
+            "required": needs_content or bool(required),
             "content": {"application/json": {"schema": content}},
         }
     return operation
 
 
-def _place(argument: Argument, names: set[str], method: str) -> str:
+def _place(argument: Argument, names: Mapping[str, str], method: str) -> str:
     if argument.location:
         return argument.location
     if argument.name in names:
@@ -86,9 +105,9 @@ def _place(argument: Argument, names: set[str], method: str) -> str:
     return "body" if method in _WRITES else "query"
 
 
-def _parameter(argument: Argument, place: str) -> dict[str, Json]:
+def _parameter(argument: Argument, place: str, name: str) -> dict[str, Json]:
     parameter: dict[str, Json] = {
-        "name": argument.name,
+        "name": name,
         "in": place,
         "required": place == "path" or argument.required,
         "schema": {k: v for k, v in property_of(argument).items() if k != "description"},
