@@ -61,6 +61,28 @@ def test_values_are_text_or_json_as_they_are_written() -> None:
             assert upstream.last.header("authorization") == [f"Bearer {ROOT_KEY}"]
 
 
+def test_a_variable_that_is_given_counts_more_than_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "some.env"
+    file.write_text("UNKEY_ROOT_KEY=from_file\n", "utf-8")
+    given = {
+        "from_file": [f"--env-file={file}"],
+        "from_option": [f"--env-file={file}", "--var", "UNKEY_ROOT_KEY=from_option"],
+        "from_environment": [],
+    }
+    with recording() as upstream:
+        for key, options in given.items():
+            ended = run(
+                "call",
+                KEYS,
+                "list-roles",
+                f"--upstream=unkey={upstream.url}",
+                *options,
+                environ={"UNKEY_ROOT_KEY": "from_environment"},
+            )
+            assert ended.returncode == 0
+            assert upstream.last.header("authorization") == [f"Bearer {key}"]
+
+
 def test_a_failed_call_has_status_1_and_says_why() -> None:
     ended = called("GET /v1/keys/key_nobody", status=1)
     assert json.loads(ended.stdout)["error"]["status"] == 404

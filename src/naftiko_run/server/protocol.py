@@ -19,6 +19,8 @@ HEAD_SECONDS = 30.0
 class BoundedProtocol(HttpToolsProtocol):
     """Refuses heads that are too large or too slow; costs nothing for one that comes at once."""
 
+    head_seconds = HEAD_SECONDS
+
     _in_head = True
     _messages = 0
     _size = 0
@@ -64,7 +66,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _start_timer(self) -> None:
-        self._timer = self.loop.call_later(HEAD_SECONDS, self._late)
+        self._timer = self.loop.call_later(self.head_seconds, self._late)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -76,7 +78,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self._size:  # a connection that was opened ahead of need, and never used
             self.transport.close()
             return
-        self._refuse(408, "Request Timeout", f"no whole head came within {HEAD_SECONDS:g} seconds")
+        self._refuse(
+            408, "Request Timeout", f"no whole head came within {self.head_seconds:g} seconds"
+        )
 
     def _refuse(self, status: int, title: str, detail: str) -> None:
         if self.transport.is_closing():

@@ -1,0 +1,102 @@
+"""Connections that are slow or large, against the server in this process and with less patience."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from starlette.types import Receive, Scope, Send
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from naftiko_run.exposes.messages import send_bytes
+from naftiko_run.server.protocol import MAX_MESSAGE, BoundedProtocol
+
+WHOLE = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}"
+PART = b"GET / HTTP/1.1\r\nhost: loc"
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+class Hasty(BoundedProtocol):
+    """Waits for a head no longer than a test can."""
+
+    head_seconds = 0.2
+
+
+async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    await send_bytes(send, 200, b"{}", "application/json")
+
+
+@asynccontextmanager
+async def connected(
+    app: object = answer,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Connect to a server of its own."""
+    config = Config(app, http=Hasty, lifespan="off", log_config=None, access_log=False)  # type: ignore[arg-type]
+    config.load()
+    state = ServerState()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Hasty(config, state, {}), "127.0.0.1", 0)
+    async with server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        try:
+            async with asyncio.timeout(20):
+                yield reader, writer
+        finally:
+            writer.close()
+            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
+async def test_half_a_head_is_waited_for_and_then_refused() -> None:
+    async with connected() as (reader, writer):
+        writer.write(PART)
+        assert (await reader.read()).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+
+
+async def test_a_connection_that_is_never_used_is_closed_without_a_word() -> None:
+    async with connected() as (reader, _):
+        assert await reader.read() == b""
+
+
+async def test_half_a_head_after_a_whole_request_is_refused_too() -> None:
+    async with connected() as (reader, writer):
+        writer.write(WHOLE)
+        assert (await reader.readuntil(b"{}")).startswith(OK)
+        writer.write(PART)
+        assert (await reader.read()).startswith(b"HTTP/1.1 408 ")
+
+
+async def test_a_kept_connection_may_rest_longer_than_a_head_may_take() -> None:
+    async with connected() as (reader, writer):
+        for _ in range(2):
+            writer.write(WHOLE)
+            assert (await reader.readuntil(b"{}")).startswith(OK)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(2 * Hasty.head_seconds):
+                    await reader.read()
+
+
+async def test_a_head_that_arrives_in_pieces_is_whole_in_the_end() -> None:
+    async with connected() as (reader, writer):
+        for byte in WHOLE:
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0)
+        assert (await reader.readuntil(b"{}")).startswith(OK)
+
+
+async def test_trailer_fields_without_end_are_cut_off() -> None:
+    async with connected() as (_, writer):
+        writer.write(
+            b"POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n0\r\n"
+        )
+        field = b"x: %s\r\n" % (b"y" * 1_000_000)
+        with pytest.raises(ConnectionError):
+            await _send(writer, field, 2 * MAX_MESSAGE // len(field))
+
+
+async def _send(writer: asyncio.StreamWriter, data: bytes, times: int) -> None:
+    for _ in range(times):
+        writer.write(data)
+        await writer.drain()
