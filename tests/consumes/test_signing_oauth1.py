@@ -230,6 +230,16 @@ EC_KEY = ec.generate_private_key(ec.SECP256R1())
         ("/no/such/file.p12", None, NO_FILE),
         ("nul\0byte", None, NO_FILE),
     ],
+    ids=[
+        "locked",
+        "locked, wrong password",
+        "PKCS#12, wrong password",
+        "cut",
+        "no RSA key",
+        "a line of base64",
+        "no file",
+        "no path",
+    ],
 )
 def test_what_is_no_key_is_refused_and_not_shown(
     text: str, password: str | None, message: str
