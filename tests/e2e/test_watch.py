@@ -101,7 +101,7 @@ def test_files_come_change_and_go_while_others_are_served(
         assert process.err.wait_for_text(f"{folder.file('a')} withdrawn")
         folder.write("a")
         assert process.err.wait_for_text(f"{folder.file('a')} added")
-        assert answers(process, "a-rest", "/items") == 200
+        assert until(lambda: answers(process, "a-rest", "/items") == 200)
 
 
 def test_an_invalid_change_is_reported_and_the_running_version_stays(folder: Folder) -> None:
