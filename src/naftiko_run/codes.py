@@ -493,6 +493,84 @@ _AUTHENTICATION = (
     ),
 )
 
+_RULES = (
+    _code(
+        "W-NS-SHARED",
+        "A bind with the namespace of an adapter",
+        "In texts its name means the arguments of the adapter's caller, not the variables.",
+        "Give the bind a namespace of its own.",
+        """
+        binds: [{namespace: ships, keys: {SHIPS_TOKEN: SHIPS_TOKEN}}]
+        capability:
+          exposes: [{type: mcp, port: 9090, namespace: ships}]
+        """,
+    ),
+    _code(
+        "W-AGGREGATE-UNNAMED",
+        "An aggregate without a namespace",
+        "Nothing can refer to its flows.",
+        "Add 'namespace'.",
+        "aggregates: [{display: Ships, flows: {get: {description: One., call: ships.get}}}]",
+    ),
+    _code(
+        "W-SEMANTICS",
+        "A unit that promises something else than its flow",
+        "The hints of a tool, or the method of a route, contradict the 'semantics' of the flow.",
+        "Correct one of them.",
+        """
+        tools: [{name: get, ref: ships.get, hints: {readOnly: false}}]
+        aggregates:
+          - {label: Ships, namespace: ships, functions: [{name: get, semantics: {safe: true}}]}
+        """,
+    ),
+    _code(
+        "W-AUTH-LITERAL",
+        "A credential in the file",
+        "It is used as it is written; everybody who can read the file has it.",
+        "Write a variable, and give it a value from outside.",
+        "authentication: {type: bearer, token: sk-12345}",
+    ),
+    _code(
+        "W-AUTH-STDIO",
+        "An authentication of an adapter that speaks over stdin and stdout",
+        "It is not used: whoever starts the process is its caller.",
+        "Remove it, or write 'transport: http'.",
+        """
+        exposes:
+          - type: mcp
+            transport: stdio
+            namespace: ships
+            authentication: {type: bearer, token: "{{TOKEN}}"}
+        """,
+    ),
+    _code(
+        "W-OAUTH-HTTP",
+        "An address of OAuth 2 that is not https",
+        "What is sent there can be read and changed on the way.",
+        "Write https://.",
+        """
+        authentication:
+          type: oauth2
+          authorizationServerUri: http://login.example.com
+          resource: https://ships.example.com
+        """,
+    ),
+    _code(
+        "W-CONTROL",
+        "A control adapter that is not alone",
+        "There is more than one, or another adapter has its port.",
+        "Keep one, on a port of its own.",
+        "exposes: [{type: control, port: 9900}, {type: control, port: 9901}]",
+    ),
+    _code(
+        "W-TEXT-SCRIPT",
+        "Code in a description",
+        "A page that shows the text might run it. Here it is shown as text.",
+        "Describe it in words.",
+        "info: {label: Ships, description: \"<script>alert('ship')</script>\"}",
+    ),
+)
+
 _UNITS = (
     _code(
         "E-AUTH-EXPOSED",
@@ -715,6 +793,7 @@ GROUPS: Mapping[str, tuple[Code, ...]] = {
     "Consumed APIs": _CONSUMED,
     "Authentication": _AUTHENTICATION,
     "Calls": _UNITS,
+    "What is allowed but hardly meant": _RULES,
     "What is exposed": _EXPOSED,
     "Migration": _MIGRATION,
 }

@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in _TEXTS.items():
         command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
         _COMMAND_ARGUMENTS[name](command)
-        for option in OPTIONS:
+        for option in OPTIONS if name != "migrate" else ():
             _add(command, option)
     return parser
 
@@ -160,12 +160,12 @@ _COMMAND_ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
 def _settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
     def one(flag: str) -> str:
         option = next(o for o in OPTIONS if o.flag == flag)
-        value = getattr(arguments, flag.lstrip("-").replace("-", "_"))
+        value = getattr(arguments, flag.lstrip("-").replace("-", "_"), None)
         return str(value if value is not None else environ.get(option.environment, "") or "")
 
     def many(flag: str) -> list[str]:
         option = next(o for o in OPTIONS if o.flag == flag)
-        value = getattr(arguments, flag.lstrip("-").replace("-", "_"))
+        value = getattr(arguments, flag.lstrip("-").replace("-", "_"), None)
         if value is not None:
             return list(value)
         text = environ.get(option.environment, "") if option.environment else ""
@@ -173,7 +173,7 @@ def _settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Sett
 
     def switch(flag: str) -> bool:
         option = next(o for o in OPTIONS if o.flag == flag)
-        if getattr(arguments, flag.lstrip("-").replace("-", "_")):
+        if getattr(arguments, flag.lstrip("-").replace("-", "_"), None):
             return True
         return environ.get(option.environment, "").lower() in ("1", "true", "yes", "on")
 

@@ -9,6 +9,7 @@ from naftiko_run.errors import DocumentError
 from naftiko_run.findings import Finding, Severity
 from naftiko_run.loading import binds, imports, reply_schemas
 from naftiko_run.loading.files import Source, read
+from naftiko_run.loading.rules import check as check_rules
 from naftiko_run.loading.schema import unless_told
 from naftiko_run.spec.document import Document, Loaded
 from naftiko_run.spec.reader import read as read_document
@@ -48,6 +49,7 @@ def load(path: Path, settings: Settings, *, schema: Callable[..., list[Finding]]
     imported = imports.resolve(
         document, source, lambda name, target: read(target, file=name), settings.folders
     )
+    findings.extend(check_rules(imports.merged(document, imported), source, source.data))
     values, unset = binds.resolve(
         (*document.binds, *imported.binds),
         source.path.parent,
