@@ -678,6 +678,38 @@ _EXPOSED = (
         "exposes: [{type: mcp, port: 9090, namespace: ships}]",
     ),
     _code(
+        "E-RESOURCE-URI",
+        "A resource whose URI cannot be served",
+        """It is missing, has no scheme, or is an earlier resource's; a variable is a name in braces
+        and stands once; a folder has none. The resource is left out.""",
+        "Write a URI such as data://ships/{imo}.",
+        "resources: [{name: ship, uri: 'ships/{imo', call: registry.get-ship}]",
+    ),
+    _code(
+        "E-RESOURCE-INPUT",
+        "A resource that lacks an input",
+        """What it reads needs an argument, and the arguments of a resource are the variables of its
+        URI alone. The resource is left out.""",
+        "Add the variable to the URI, or a value to 'with'.",
+        "resources: [{name: ship, uri: 'data://ship', call: registry.get-ship}]",
+    ),
+    _code(
+        "E-PROMPT",
+        "A prompt that cannot be served",
+        """It has no name, no messages or an earlier prompt's name, and is left out; a message in a
+        role other than user or assistant is left out alone.""",
+        "Add a name and a 'template' with messages.",
+        "prompts: [{name: greet, template: [{role: system, content: Hello}]}]",
+    ),
+    _code(
+        "E-CONTENT-FILE",
+        "A folder or file of a resource or prompt that cannot be read",
+        """It is missing, not readable or of the wrong kind, or larger than a prompt may be (1 MB).
+        The resource or prompt is left out.""",
+        "Check the name: file:///./x counts from the capability file, other paths are absolute.",
+        "resources: [{name: guides, uri: 'docs://guides', location: 'file:///./guides'}]",
+    ),
+    _code(
         "E-PORT",
         "A port that does not exist",
         "The default port of the adapter's type is used instead.",

@@ -1,11 +1,11 @@
-"""``naftiko-run inspect``: routes and tools, and the upstream request behind each."""
+"""``naftiko-run inspect``: what is served, and the upstream request behind each of it."""
 
 from collections.abc import Mapping, Sequence
 
 from naftiko_run.cli.status import INVALID, OK
 from naftiko_run.cli.terminal import printable, show
 from naftiko_run.findings import Finding
-from naftiko_run.plan.plan import ServedUnit
+from naftiko_run.plan.plan import ServedContent, ServedUnit
 from naftiko_run.plan.runs import Call
 from naftiko_run.server.prepare import NoClient, load_all, prepare, silent_sandboxes, with_files
 from naftiko_run.settings import Settings
@@ -17,18 +17,30 @@ def inspect(paths: Sequence[str], settings: Settings) -> int:
     loaded, missing = load_all(paths, settings)
     sandboxes = silent_sandboxes(loaded) if settings.sandbox else None
     prepared = with_files(prepare(loaded, settings, NoClient(), sandboxes=sandboxes), missing)
-    heading = ""
+    shown: dict[str, list[str]] = {}
     for unit in prepared.plan.units:
-        title = f"{unit.file}  {unit.adapter.type} {unit.adapter.namespace}"
-        if title != heading:
-            print(f"{'' if not heading else chr(10)}{printable(title)}")
-            heading = title
-        for line in _lines(unit):
+        shown.setdefault(_title(unit), []).extend(_lines(unit))
+    for content in prepared.plan.contents:
+        shown.setdefault(_title(content), []).extend(_content_lines(content))
+    for number, (title, lines) in enumerate(shown.items()):
+        print(f"{chr(10) if number else ''}{printable(title)}")
+        for line in lines:
             print(printable(line))
     for skill in prepared.plan.skills:
         print(printable(f"\nskill {skill.name}: {', '.join(t.name for t in skill.tools)}"))
     show([f for f in prepared.findings if f.severity == "error"])
     return OK if prepared.plan.serves_anything else INVALID
+
+
+def _title(served: ServedUnit | ServedContent) -> str:
+    return f"{served.file}  {served.adapter.type} {served.adapter.namespace}"
+
+
+def _content_lines(served: ServedContent) -> list[str]:
+    what = served.shown
+    if isinstance(what, Finding):
+        return [f"  {served.name}", f"      not served: {what.code} {what.message}"]
+    return [f"  {served.name}", f"      → {what}"]
 
 
 def _lines(served: ServedUnit) -> list[str]:

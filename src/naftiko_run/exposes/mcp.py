@@ -19,6 +19,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.types import Message, Receive, Scope, Send
 
 from naftiko_run.exposes.mcp_catalog import Catalog, CursorError
+from naftiko_run.exposes.mcp_content import changes, has_content, register_content
 from naftiko_run.exposes.mcp_direct import Direct, accepts
 from naftiko_run.exposes.mcp_overseer import Overseer
 from naftiko_run.exposes.mcp_results import Calls
@@ -91,9 +92,11 @@ class McpFace:
                 if tool.name in self._added
             ],
         )
+        # An adapter of resources or prompts alone does not advertise tools.
+        self._lists_tools = bool(served.tools or extension) or not has_content(served)
         self._server = self._new_server(served)
         self._direct: Direct | None = None
-        if self._wants_direct:
+        if self._wants_direct and self._lists_tools:
             self._direct = Direct(
                 self._server,
                 self._tools,
@@ -113,8 +116,10 @@ class McpFace:
             on_subscriptions_listen=self._listen,
             get_tool_input_schema=self._input_schema,
         )
-        server.add_request_handler("tools/list", types.PaginatedRequestParams, self._list_tools)
-        server.add_request_handler("tools/call", types.CallToolRequestParams, self._call_tool)
+        if self._lists_tools:
+            server.add_request_handler("tools/list", types.PaginatedRequestParams, self._list_tools)
+            server.add_request_handler("tools/call", types.CallToolRequestParams, self._call_tool)
+        register_content(server, served)
         if served.extension is not None and served.extension.register is not None:
             served.extension.register(server, self._bus)
         return server
@@ -129,11 +134,13 @@ class McpFace:
 
     async def update(self, served: ToolServer) -> None:
         """Serve other tools from now on, and tell clients that listen for it."""
-        before = self._catalog
+        before, former = self._catalog, self._served
         self._serve(served)
         self._json.app = self._stream.app = self._server
         if self._catalog != before:
             await self._bus.publish(ToolsListChanged())
+        for change in changes(former, served):
+            await self._bus.publish(change)
 
     def release(self) -> None:
         """End the streams of clients that listen: they would never end by themselves."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from naftiko_run.exposes.auth import Authenticator
@@ -54,14 +55,64 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """An MCP resource: a flow, or a folder with all its files below ``uri``.
+
+    ``uri`` is a template where it has variables. ``variables`` gives each of them the argument
+    key it stands for; ``values`` the values that are known beforehand for some of them.
+    ``media_type`` is empty where none is written; ``most`` is the size of the largest file.
+    """
+
+    name: str
+    title: str
+    description: str
+    uri: str
+    media_type: str = ""
+    binary: bool = False
+    flow: Flow | None = field(default=None, compare=False)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    folder: Path | None = None
+    most: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptArgument:
+    """What a prompt's placeholders are filled with; ``values`` are all there may be, if known."""
+
+    name: str
+    title: str = ""
+    description: str = ""
+    required: bool = True
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """An MCP prompt; each message is a role and a text with ``{{placeholders}}``."""
+
+    name: str
+    title: str
+    description: str
+    arguments: tuple[PromptArgument, ...] = ()
+    messages: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolServer:
-    """An MCP adapter with its tools; ``extension`` is what a program adds to them."""
+    """An MCP adapter with its tools; ``extension`` is what a program adds to them.
+
+    ``resource_templates`` are the resources whose URI has variables.
+    """
 
     namespace: str
     title: str
     version: str
     instructions: str
     tools: tuple[Tool, ...]
+    resources: tuple[Resource, ...] = ()
+    resource_templates: tuple[Resource, ...] = ()
+    prompts: tuple[Prompt, ...] = ()
     extension: "Extension | None" = None
     authenticator: Authenticator | None = None
 

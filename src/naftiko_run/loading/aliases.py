@@ -20,7 +20,8 @@ def rename_adapter(adapter: Adapter, name: str) -> Adapter:
         return adapter
     rename = _renaming(adapter.namespace, name)
     units = tuple(_unit(unit, rename) for unit in adapter.units)
-    return replace(adapter, namespace=name, units=units)
+    resources = tuple(replace(r, unit=_unit(r.unit, rename)) for r in adapter.resources)
+    return replace(adapter, namespace=name, units=units, resources=resources)
 
 
 def rename_aggregate(aggregate: Aggregate, name: str) -> Aggregate:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from naftiko_run.errors import DocumentError
 from naftiko_run.findings import Finding, Severity
-from naftiko_run.loading import binds, imports, reply_schemas
+from naftiko_run.loading import binds, contents, imports, reply_schemas
 from naftiko_run.loading.files import Source, read
 from naftiko_run.loading.rules import check as check_rules
 from naftiko_run.loading.schema import unless_told
@@ -59,15 +59,17 @@ def load(path: Path, settings: Settings, *, schema: Callable[..., list[Finding]]
     consumes, schemas = reply_schemas.resolve(
         (*document.consumes, *imported.consumes), settings.folders
     )
+    whole = imports.merged(document, imported)
+    adapters, texts = contents.resolve(whole.adapters)
     return Loaded(
         file=file,
-        document=imports.merged(document, imported),
+        document=replace(whole, adapters=adapters),
         consumes=consumes,
         binds=values,
         findings=[*findings, *imported.findings, *unset],
         missing=imported.missing,
         anything_missing=imported.unnamed,
-        files=(source.path, *imported.files, *schemas),
+        files=(source.path, *imported.files, *schemas, *texts),
     )
 
 

@@ -11,10 +11,11 @@ from naftiko_run.exposes.units import Listener, Route, Tool, ToolServer
 from naftiko_run.findings import Finding, in_order
 from naftiko_run.plan.apis import Apis, Upstreams
 from naftiko_run.plan.callers import authenticator_of
+from naftiko_run.plan.contents import Contents, contents_of, lacking
 from naftiko_run.plan.names import tool_name
 from naftiko_run.plan.runs import Compiled, Compiler
 from naftiko_run.plan.units import route_of, tool_of
-from naftiko_run.spec.document import Adapter, Document, Loaded, Skill, Unit
+from naftiko_run.spec.document import Adapter, Document, Loaded, McpResource, Skill, Unit
 from naftiko_run.types import Client
 
 DEFAULT_PORTS = {"rest": 8080, "mcp": 9090}
@@ -42,19 +43,32 @@ class ServedUnit:
     compiled: Compiled | Finding
 
 
+@dataclass(frozen=True, slots=True)
+class ServedContent:
+    """A folder or a prompt as ``inspect`` shows it: nothing of it is called."""
+
+    file: str
+    adapter: Adapter
+    name: str
+    shown: str | Finding
+
+
 @dataclass(slots=True)
 class Plan:
     """All listeners, every unit behind them, and the findings of compiling them."""
 
     listeners: list[Listener] = field(default_factory=list)
     units: list[ServedUnit] = field(default_factory=list)
+    contents: list[ServedContent] = field(default_factory=list)
     skills: list[Skill] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
     @property
     def serves_anything(self) -> bool:
-        """Whether any unit works."""
-        return any(isinstance(u.compiled, Compiled) for u in self.units)
+        """Whether any unit works, or there is anything else that can be read."""
+        return any(isinstance(u.compiled, Compiled) for u in self.units) or any(
+            isinstance(content.shown, str) for content in self.contents
+        )
 
 
 @dataclass(slots=True)
@@ -143,7 +157,7 @@ class _Compiler:
         self.plan.skills.extend(self.document.skills)
         self.plan.findings.extend(self._without_sandboxed())
         for written in self.document.adapters:
-            if not written.units:
+            if not (written.units or written.resources or written.prompts):
                 continue
             adapter = self._unique(written)
             authenticator = authenticator_of(adapter, self.apis.scope)
@@ -164,6 +178,11 @@ class _Compiler:
         for unit in adapter.units:
             name = f"{unit.method} {unit.path}" if unit.method else unit.name
             self.plan.units.append(ServedUnit(self.loaded.file, adapter, unit, name, finding))
+        names = [f"resource {each.uri}" for each in adapter.resources]
+        names += [f"prompt {each.name}" for each in adapter.prompts]
+        self.plan.contents.extend(
+            ServedContent(self.loaded.file, adapter, name, finding) for name in names
+        )
         if adapter.type == "rest":
             site = self._site(adapter)
             site.adapters.append(adapter.namespace)
@@ -303,6 +322,7 @@ class _Compiler:
             compiled = self._compile(own, adapter, name)
             if isinstance(compiled, Compiled):
                 tools.append(tool_of(unit, name, compiled))
+        contents = self._contents(adapter)
         info = self.document.info
         return ToolServer(
             namespace=adapter.namespace,
@@ -310,8 +330,30 @@ class _Compiler:
             version=info.version or "1.0.0",
             instructions=adapter.description,
             tools=tuple(tools),
+            resources=tuple(contents.resources),
+            resource_templates=tuple(contents.templates),
+            prompts=tuple(contents.prompts),
             authenticator=authenticator,
         )
+
+    def _contents(self, adapter: Adapter) -> Contents:
+        def compiled(resource: McpResource, name: str) -> Compiled | Finding:
+            found = self.compiler.compile(resource.unit, adapter)
+            if isinstance(found, Compiled):
+                found = lacking(resource, found) or found
+            if isinstance(found, Finding):
+                self.report(found)
+            self.plan.units.append(
+                ServedUnit(self.loaded.file, adapter, resource.unit, name, found)
+            )
+            return found
+
+        contents = contents_of(adapter, compiled)
+        for name, shown in contents.lines:
+            if isinstance(shown, Finding):
+                self.report(shown)
+            self.plan.contents.append(ServedContent(self.loaded.file, adapter, name, shown))
+        return contents
 
     def _name_warnings(self, unit: Unit, name: str, taken: list[str]) -> None:
         if unit.name in taken:

@@ -53,7 +53,11 @@ def line_of(listener: Listener, port: int) -> str:
         served.append(f"REST {base} ({_count(count, 'route')}, docs {base}/docs)")
     for server in listener.servers:
         path = listener.endpoint(server.namespace)
-        served.append(f"MCP {base}{path} ({_count(len(server.tools), 'tool')})")
+        parts = {"tool": len(server.tools)}
+        parts["resource"] = len(server.resources) + len(server.resource_templates)
+        parts["prompt"] = len(server.prompts)
+        counts = [_count(number, noun) for noun, number in parts.items() if number]
+        served.append(f"MCP {base}{path} ({', '.join(counts) or '0 tools'})")
     return f"{' and '.join(served)}: {', '.join(listener.adapters)}"
 
 

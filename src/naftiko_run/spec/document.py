@@ -114,11 +114,12 @@ class Parameter:
 
     ``location`` is the ``in`` keyword, empty where none is written. ``type`` is empty where none
     is written. ``required`` None means that nothing is said. ``schema`` holds the JSON Schema
-    keywords written beside ``type``.
+    keywords written beside ``type``. ``label`` is read for prompts alone.
     """
 
     where: Where
     name: str
+    label: str = ""
     location: str = ""
     type: str = ""
     required: bool | None = None
@@ -292,10 +293,56 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class McpResource:
+    """What MCP clients read by its URI: the outcome of a unit, or the files of a folder.
+
+    ``unit`` is what a read runs; the variables of the URI are its parameters. ``location`` is a
+    folder as it is written, ``folder`` the same on this machine, None where it was not looked for
+    or cannot be used; ``problem`` says why. ``binary`` is never sent as text.
+    """
+
+    where: Where
+    unit: Unit
+    uri: str
+    media_type: str = ""
+    binary: bool = False
+    location: str | None = None
+    folder: Path | None = None
+    problem: Finding | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptMessage:
+    """One message of a prompt, its placeholders unfilled; ``role`` is user or assistant."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class McpPrompt:
+    """A prompt: its messages, or a file with the text of one that the user says.
+
+    ``location`` is the file as it is written: its text becomes ``messages`` when the document is
+    loaded. ``problem`` says why a prompt cannot be served.
+    """
+
+    where: Where
+    name: str
+    label: str = ""
+    description: str = ""
+    arguments: tuple[Parameter, ...] = ()
+    messages: tuple[PromptMessage, ...] = ()
+    location: str | None = None
+    problem: Finding | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Adapter:
     """An entry of ``exposes`` that this runtime serves.
 
-    ``type`` is ``rest`` or ``mcp``; ``port`` None where none is written.
+    ``type`` is ``rest`` or ``mcp``; ``port`` None where none is written. ``resources`` and
+    ``prompts`` are an MCP adapter's.
     """
 
     where: Where
@@ -306,6 +353,8 @@ class Adapter:
     transport: str = "http"
     description: str = ""
     units: tuple[Unit, ...] = ()
+    resources: tuple[McpResource, ...] = ()
+    prompts: tuple[McpPrompt, ...] = ()
     authentication: Authentication | None = None
 
 

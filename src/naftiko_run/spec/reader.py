@@ -27,8 +27,11 @@ from naftiko_run.spec.document import (
     Hints,
     Import,
     Info,
+    McpPrompt,
+    McpResource,
     Output,
     Parameter,
+    PromptMessage,
     Semantics,
     Shared,
     Skill,
@@ -40,6 +43,7 @@ from naftiko_run.spec.document import (
     Where,
 )
 from naftiko_run.spec.node import Node
+from naftiko_run.spec.uris import UriError, variables
 from naftiko_run.types import Json
 
 KNOWN_VERSIONS = {
@@ -617,7 +621,9 @@ def _exposes(capability: Node) -> tuple[tuple[Adapter, ...], tuple[Skill, ...]]:
 
 
 def _adapter(node: Node, kind: str, units: tuple[Unit, ...]) -> Adapter:
-    others = _other_parts(node, kind)
+    resources = tuple(_mcp_resources(node)) if kind == "mcp" else ()
+    prompts = tuple(_mcp_prompts(node)) if kind == "mcp" else ()
+    others = _other_parts(node) if kind == "rest" else ""
     if not units and others:
         node.report(
             node.where.notice(
@@ -626,7 +632,7 @@ def _adapter(node: Node, kind: str, units: tuple[Unit, ...]) -> Adapter:
                 "leave it: it does no harm",
             )
         )
-    elif not units:
+    elif not (units or resources or prompts):
         needed = "resources" if kind == "rest" else "tools"
         node.report(
             node.where.error(
@@ -651,16 +657,16 @@ def _adapter(node: Node, kind: str, units: tuple[Unit, ...]) -> Adapter:
         transport=(node.text("transport") or "http").lower(),
         description=node.text("description") or "",
         units=tuple(replace(u, max_binary_size=size) for u in units),
+        resources=tuple(replace(r, unit=replace(r.unit, max_binary_size=size)) for r in resources),
+        prompts=prompts,
         authentication=_authentication(node),
     )
 
 
-def _other_parts(node: Node, kind: str) -> str:
-    """Name what an adapter without routes or tools has instead."""
-    if kind == "rest":
-        forwards = any(resource.has("forward") for resource in node.entries("resources"))
-        return "'forward'" if forwards else ""
-    return " and ".join(f"'{name}'" for name in ("resources", "prompts") if node.data.get(name))
+def _other_parts(node: Node) -> str:
+    """Name what a REST adapter without routes has instead."""
+    forwards = any(resource.has("forward") for resource in node.entries("resources"))
+    return "'forward'" if forwards else ""
 
 
 def _rest_units(node: Node) -> Iterator[Unit]:
@@ -687,6 +693,95 @@ def _rest_units(node: Node) -> Iterator[Unit]:
 def _tools(node: Node) -> Iterator[Unit]:
     for tool in node.entries("tools"):
         yield _unit(tool)
+
+
+def _mcp_resources(holder: Node) -> Iterator[McpResource]:
+    for node in holder.entries("resources"):
+        uri = (node.text("uri") or "").strip()
+        problem: Finding | None = None
+        names: tuple[str, ...] = ()
+        try:
+            names = variables(uri)
+        except UriError as error:
+            problem = node.where.at("uri").error(
+                "E-RESOURCE-URI", f"the URI {uri!r} {error}", "write one such as data://ships/{imo}"
+            )
+        location = node.text("location")
+        if location is not None and names:
+            problem = node.where.at("uri").error(
+                "E-RESOURCE-URI",
+                f"the URI {uri!r} of a folder has variables",
+                "write it without: the path of a file follows it",
+            )
+        own = _parameters(node)
+        of_uri = tuple(
+            Parameter(where=node.where.at("uri"), name=name, required=True)
+            for name in dict.fromkeys(names)
+            if name not in {p.name for p in own}
+        )
+        unit = _unit(node)
+        yield McpResource(
+            where=node.where,
+            unit=replace(unit, name=unit.name or uri, parameters=(*own, *of_uri)),
+            uri=uri,
+            media_type=(node.text("mimeType") or "").strip(),
+            binary=node.flag("binary") or False,
+            location=location,
+            problem=problem,
+        )
+
+
+def _mcp_prompts(holder: Node) -> Iterator[McpPrompt]:
+    for node in holder.entries("prompts"):
+        name = node.text("name") or node.key
+        location = node.text("location")
+        messages = tuple(_prompt_messages(node)) if location is None else ()
+        problem: Finding | None = None
+        if not name:
+            problem = node.where.error("E-PROMPT", "a prompt needs a name", "add 'name'")
+        elif location is None and not messages:
+            problem = node.where.error(
+                "E-PROMPT",
+                f"the prompt {name!r} has no messages",
+                "add 'template' with messages, or 'location' with a file",
+            )
+        yield McpPrompt(
+            where=node.where,
+            name=name,
+            label=node.text("label", "display", "title") or "",
+            description=node.text("description") or "",
+            arguments=_prompt_arguments(node),
+            messages=messages,
+            location=location,
+            problem=problem,
+        )
+
+
+def _prompt_messages(node: Node) -> Iterator[PromptMessage]:
+    for message in node.entries("template"):
+        role = (message.text("role") or "user").strip().lower()
+        if role not in ("user", "assistant"):
+            message.report(
+                message.where.at("role").error(
+                    "E-PROMPT",
+                    f"nobody has the role {role!r} in a prompt: this message is left out",
+                    "use 'user' or 'assistant'",
+                )
+            )
+            continue
+        yield PromptMessage(role=role, content=message.text("content") or "")
+
+
+def _prompt_arguments(node: Node) -> tuple[Parameter, ...]:
+    """Read the arguments of a prompt; ``required`` is true where nothing is said."""
+    found: dict[str, Parameter] = {}
+    for entry in node.entries("arguments"):
+        parameter = _parameter(entry)
+        if parameter is not None:
+            label = entry.text("label", "display", "title") or ""
+            needed = parameter.required is not False
+            found.setdefault(parameter.name, replace(parameter, label=label, required=needed))
+    return tuple(found.values())
 
 
 def _unit(

@@ -1,0 +1,45 @@
+"""Lists that may be long, page by page: the cursor is good for the list that gave it alone."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from mcp.shared.exceptions import MCPError
+
+from naftiko_run.mapping.json_codec import dumps
+from naftiko_run.types import Json
+
+PAGE = 1000
+"""How many entries one answer lists."""
+
+LIST_SECONDS = 60
+"""How long a client may keep a list; those that listen hear of a change before."""
+
+
+def page(key: str, entries: Sequence[dict[str, Json]], cursor: str | None) -> dict[str, Any]:
+    """Answer a request for a list.
+
+    Raises:
+        MCPError: the cursor is not one of this list.
+    """
+    answer: dict[str, Any] = {
+        "resultType": "complete",
+        "ttlMs": LIST_SECONDS * 1000,
+        "cacheScope": "public",
+    }
+    if cursor is None and len(entries) <= PAGE:
+        return {key: list(entries), **answer}
+    mark = hashlib.blake2b(dumps(list(entries)), digest_size=9).digest()
+
+    def name(start: int) -> str:
+        return base64.urlsafe_b64encode(mark + start.to_bytes(4, "big")).decode()
+
+    starts = {name(start): start for start in range(PAGE, len(entries), PAGE)}
+    if cursor is not None and cursor not in starts:
+        raise MCPError(code=-32602, message="Unknown cursor: list from the start")
+    start = starts.get(cursor or "", 0)
+    answer[key] = list(entries[start : start + PAGE])
+    if start + PAGE < len(entries):
+        answer["nextCursor"] = name(start + PAGE)
+    return answer

@@ -1,0 +1,91 @@
+"""Prompts of an MCP adapter: messages whose ``{{placeholders}}`` are filled with texts.
+
+A value is put in as it is and never looked into; a placeholder without a value stays.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+
+from naftiko_run.exposes.mcp_pages import page
+from naftiko_run.exposes.units import Prompt
+from naftiko_run.types import Json
+
+MOST_CHARACTERS = 4 * 1024 * 1024
+"""How long the messages of a prompt may become: a long value may stand in many places."""
+
+_INVALID = -32602
+_PLACEHOLDER = re.compile(r"\{\{([A-Za-z0-9_-]+)\}\}")
+_Context = ServerRequestContext[Any, Any]
+
+
+class Prompts:
+    """Lists and fills the prompts of one adapter."""
+
+    def __init__(self, prompts: Iterable[Prompt]) -> None:
+        """Keep the prompts in their order."""
+        self._prompts = {prompt.name: prompt for prompt in prompts}
+
+    async def list(
+        self, _context: _Context, params: types.PaginatedRequestParams
+    ) -> dict[str, Any]:
+        """Answer ``prompts/list``."""
+        return page("prompts", [_described(p) for p in self._prompts.values()], params.cursor)
+
+    async def get(self, _context: _Context, params: types.GetPromptRequestParams) -> dict[str, Any]:
+        """Answer ``prompts/get``."""
+        prompt = self._prompts.get(params.name)
+        if prompt is None:
+            raise MCPError(code=_INVALID, message=f"Unknown prompt: {params.name}")
+        given = params.arguments or {}
+        missing = [a.name for a in prompt.arguments if a.required and a.name not in given]
+        if missing:
+            names = ", ".join(missing)
+            raise MCPError(code=_INVALID, message=f"Missing required arguments: {names}")
+        left = MOST_CHARACTERS
+        messages: list[Json] = []
+        for role, content in prompt.messages:
+            text = _filled(content, given, left)
+            left -= len(text)
+            messages.append({"role": role, "content": {"type": "text", "text": text}})
+        answer: dict[str, Any] = {"messages": messages, "resultType": "complete"}
+        return {"description": prompt.description, **answer} if prompt.description else answer
+
+    def values_of(self, name: str, argument: str) -> tuple[str, ...] | None:
+        """Give all values that an argument can have, as far as known; None for unknown prompts."""
+        prompt = self._prompts.get(name)
+        if prompt is None:
+            return None
+        return next((a.values for a in prompt.arguments if a.name == argument), ())
+
+
+def _described(prompt: Prompt) -> dict[str, Json]:
+    entry: dict[str, Json] = {"name": prompt.name}
+    if prompt.title:
+        entry["title"] = prompt.title
+    if prompt.description:
+        entry["description"] = prompt.description
+    arguments: list[Json] = []
+    for argument in prompt.arguments:
+        described: dict[str, Json] = {"name": argument.name}
+        if argument.title:
+            described["title"] = argument.title
+        if argument.description:
+            described["description"] = argument.description
+        arguments.append({**described, "required": argument.required})
+    return {**entry, "arguments": arguments} if arguments else entry
+
+
+def _filled(template: str, given: Mapping[str, str], most: int) -> str:
+    pieces = _PLACEHOLDER.split(template)
+    for position in range(1, len(pieces), 2):
+        name = pieces[position]
+        pieces[position] = given.get(name, f"{{{{{name}}}}}")
+    if sum(map(len, pieces)) > most:
+        message = f"the filled prompt is longer than {MOST_CHARACTERS} characters"
+        raise MCPError(code=_INVALID, message=message)
+    return "".join(pieces)

@@ -1,0 +1,321 @@
+"""Resources of an MCP adapter: what a flow answers, and the files of folders, by their URIs.
+
+An exact URI goes first, then the files of folders, then templates in their order. What goes wrong
+upstream is an error of the protocol with its status: it is never content.
+"""
+
+import asyncio
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from mimetypes import MimeTypes
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import mcp_types as types
+from anyio import to_thread
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+
+from naftiko_run.errors import InputError
+from naftiko_run.exposes import folders
+from naftiko_run.exposes.mcp_pages import page
+from naftiko_run.exposes.problems import Problem, problem_of
+from naftiko_run.exposes.units import Resource
+from naftiko_run.mapping.json_codec import loads
+from naftiko_run.spec.uris import split
+from naftiko_run.types import Inputs, Json, Outcome, Text
+
+MOST_URI = 4096
+"""How long a URI may be that is asked for."""
+
+MOST_READS = 1000
+"""How many reads of one adapter are under way at once; the next ones are refused."""
+
+READ_SECONDS = 300
+"""How long a read may take in all, however many upstream requests it makes."""
+
+ERROR_TEXT_LIMIT = 16_384
+"""How many characters of an upstream's error body an answer repeats."""
+
+_Context = ServerRequestContext[Any, Any]
+_INVALID, _FAILED = -32602, -32603
+_TEXTS = frozenset(
+    f"application/{name}"
+    for name in (
+        "json xml yaml x-yaml toml javascript ecmascript graphql sql x-sh x-ndjson ndjson"
+        " x-www-form-urlencoded"
+    ).split()
+)
+# What the operating system knows besides would make answers differ from one machine to the next.
+_TYPES = MimeTypes()
+for _ending, _type in (
+    (".md", "text/markdown"),
+    (".yaml", "application/yaml"),
+    (".yml", "application/yaml"),
+    (".toml", "application/toml"),
+    (".jsonl", "application/x-ndjson"),
+    (".log", "text/plain"),
+):
+    _TYPES.add_type(_type, _ending)
+
+
+class Resources:
+    """Lists and reads the resources of one adapter."""
+
+    def __init__(self, fixed: Iterable[Resource], templates: Iterable[Resource]) -> None:
+        """Prepare what is looked for by URI."""
+        self._fixed = tuple(fixed)
+        self._exact = {r.uri: r for r in self._fixed if r.folder is None}
+        self._folders = [r for r in self._fixed if r.folder is not None]
+        self._templates = [(Template(r.uri), r) for r in templates]
+        self._under_way = 0
+
+    # ------------------------------------------------------------------------------- handlers
+
+    async def list(
+        self, _context: _Context, params: types.PaginatedRequestParams
+    ) -> dict[str, Any]:
+        """Answer ``resources/list``."""
+        entries: list[dict[str, Json]] = []
+        for resource in self._fixed:
+            if resource.folder is None:
+                entries.append({"uri": resource.uri, **_described(resource)})
+                continue
+            names = await to_thread.run_sync(folders.listed, resource.folder)
+            entries.extend(_file_entry(resource, name) for name in names)
+        return page("resources", entries, params.cursor)
+
+    async def list_templates(
+        self, _context: _Context, params: types.PaginatedRequestParams
+    ) -> dict[str, Any]:
+        """Answer ``resources/templates/list``."""
+        entries: list[dict[str, Json]] = [
+            {"uriTemplate": resource.uri, **_described(resource)} for _, resource in self._templates
+        ]
+        return page("resourceTemplates", entries, params.cursor)
+
+    async def read(
+        self, _context: _Context, params: types.ReadResourceRequestParams
+    ) -> dict[str, Any]:
+        """Answer ``resources/read``."""
+        uri = params.uri
+        if self._under_way >= MOST_READS:
+            raise _error(Problem(503, f"{MOST_READS} reads are under way: try again"), uri)
+        self._under_way += 1
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                content = await self._content(uri)
+        except TimeoutError:
+            problem = Problem(504, f"no result after {READ_SECONDS} seconds")
+            raise _error(problem, uri) from None
+        finally:
+            self._under_way -= 1
+        # Nobody knows when an upstream's answer changes, nor who else may see it.
+        return {
+            "contents": [{"uri": uri, **content}],
+            "resultType": "complete",
+            "ttlMs": 0,
+            "cacheScope": "private",
+        }
+
+    async def _content(self, uri: str) -> dict[str, Json]:
+        if len(uri) <= MOST_URI:
+            exact = self._exact.get(uri)
+            if exact is not None:
+                return await _of_flow(exact, {}, uri)
+            for resource in self._folders:
+                content = await _of_folder(resource, uri)
+                if content is not None:
+                    return content
+            for template, resource in self._templates:
+                values = template.match(uri)
+                if values is not None:
+                    return await _of_flow(resource, values, uri)
+        raise MCPError(code=_INVALID, message="Resource not found", data={"uri": uri})
+
+    # ----------------------------------------------------------------------------- completion
+
+    def values_of(self, uri: str, variable: str) -> tuple[str, ...] | None:
+        """Give all values that a variable of a template can have; None for unknown templates."""
+        for _, resource in self._templates:
+            if resource.uri == uri:
+                return resource.values.get(variable, ())
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    literals: tuple[str, ...]
+    names: tuple[str, ...]
+
+    def match(self, text: str) -> dict[str, str] | None:
+        """Match a segment of a URI in time linear in its length."""
+        first, *between = self.literals
+        if not text.startswith(first):
+            return None
+        if not between:
+            return {} if text == first else None
+        found: dict[str, str] = {}
+        start = len(first)
+        for name, literal in zip(self.names[:-1], between[:-1], strict=True):
+            end = text.find(literal, start + 1)
+            if end < 0:
+                return None
+            found[name] = text[start:end]
+            start = end + len(literal)
+        last = between[-1]
+        end = len(text) - len(last)
+        if end <= start or not text.endswith(last):
+            return None
+        found[self.names[-1]] = text[start:end]
+        return found
+
+
+class Template:
+    """A URI with variables, each of which stands for one or more characters of one segment."""
+
+    def __init__(self, uri: str) -> None:
+        """Take the URI apart."""
+        segments = [split(segment) for segment in uri.split("/")]
+        self._segments = [_Segment(tuple(texts), tuple(names)) for texts, names in segments]
+
+    def match(self, uri: str) -> dict[str, str] | None:
+        """Give the variables' values, decoded; None where the URI is another's."""
+        texts = uri.split("/")
+        if len(texts) != len(self._segments):
+            return None
+        values: dict[str, str] = {}
+        for segment, text in zip(self._segments, texts, strict=True):
+            found = segment.match(text)
+            if found is None:
+                return None
+            values |= found
+        try:
+            return {n: unquote_to_bytes(v).decode("utf-8") for n, v in values.items()}
+        except UnicodeDecodeError:
+            return None
+
+
+# ---------------------------------------------------------------------------------- what is listed
+
+
+def _described(resource: Resource) -> dict[str, Json]:
+    entry: dict[str, Json] = {"name": resource.name}
+    if resource.title:
+        entry["title"] = resource.title
+    if resource.description:
+        entry["description"] = resource.description
+    if resource.media_type:
+        entry["mimeType"] = resource.media_type
+    return entry
+
+
+def _file_entry(resource: Resource, name: str) -> dict[str, Json]:
+    entry = {"uri": f"{resource.uri.rstrip('/')}/{name}", **_described(resource)}
+    media_type = resource.media_type or _type_of(name)
+    return {**entry, "mimeType": media_type} if media_type else entry
+
+
+def _type_of(name: str) -> str:
+    return _TYPES.guess_type(f"file:///{name}")[0] or ""
+
+
+# ------------------------------------------------------------------------------------ what is read
+
+
+async def _of_folder(resource: Resource, uri: str) -> dict[str, Json] | None:
+    base = f"{resource.uri.rstrip('/')}/"
+    if resource.folder is None or not uri.startswith(base):
+        return None
+    most = folders.MOST_BYTES if resource.most is None else resource.most
+    name = uri.removeprefix(base)
+    try:
+        found = await to_thread.run_sync(folders.read, resource.folder, name, most)
+    except folders.TooLargeError as error:
+        raise MCPError(code=_FAILED, message=str(error), data={"uri": uri}) from None
+    if found is None:
+        return None
+    media_type = resource.media_type or _type_of(name)
+    text = None
+    if not resource.binary and (not media_type or _is_text(media_type)):
+        text = _decoded(found[1], "utf-8")
+    if text is not None:
+        return {"mimeType": media_type or "text/plain", "text": text}
+    return _blob(found[1], media_type)
+
+
+async def _of_flow(resource: Resource, values: Mapping[str, str], uri: str) -> dict[str, Json]:
+    keys = resource.variables
+    inputs: Inputs = {keys[name]: Text(value) for name, value in values.items() if name in keys}
+    assert resource.flow is not None  # noqa: S101 - what has no folder has a flow
+    try:
+        outcome = await resource.flow(inputs)
+    except InputError as error:
+        raise _error(problem_of(error), uri) from None
+    except Exception as error:  # noqa: BLE001 - one boundary turns every error into an answer
+        raise _error(problem_of(error), uri) from None
+    if outcome.failed:
+        raise _upstream_error(outcome, uri)
+    kind = outcome.media_type or "application/json"
+    media_type = resource.media_type or kind.partition(";")[0].strip().lower()
+    text = None
+    if not resource.binary and (_is_text(kind) or _is_text(media_type)):
+        text = _decoded(outcome.body, _charset(kind))
+    return (
+        {"mimeType": media_type, "text": text}
+        if text is not None
+        else _blob(outcome.body, media_type)
+    )
+
+
+def _is_text(media_type: str) -> bool:
+    kind = media_type.partition(";")[0].strip().lower()
+    return kind.startswith("text/") or kind in _TEXTS or kind.endswith(("+json", "+xml", "+yaml"))
+
+
+def _charset(media_type: str) -> str:
+    for parameter in media_type.split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset":
+            return value.strip(" \t\"'")
+    return "utf-8"
+
+
+def _decoded(body: bytes, charset: str) -> str | None:
+    try:
+        text = str(body, charset)
+        text.encode("utf-8")
+    except (UnicodeError, LookupError, ValueError):
+        return None
+    return None if "\0" in text else text
+
+
+def _blob(body: bytes, media_type: str) -> dict[str, Json]:
+    data = base64.b64encode(body).decode()
+    return {"mimeType": media_type or "application/octet-stream", "blob": data}
+
+
+# ------------------------------------------------------------------------------------------ errors
+
+
+def _error(problem: Problem, uri: str) -> MCPError:
+    code = _INVALID if problem.status == 400 else _FAILED
+    return MCPError(code=code, message=problem.detail, data={"uri": uri, **problem.members})
+
+
+def _upstream_error(outcome: Outcome, uri: str) -> MCPError:
+    text = outcome.body.decode("utf-8", "replace")
+    body: Json = text
+    if len(text) > ERROR_TEXT_LIMIT:
+        body = f"{text[:ERROR_TEXT_LIMIT]}… ({len(text)} characters in all)"
+    elif text.count("[") + text.count("{") <= 200:
+        try:
+            body = loads(outcome.body)
+        except ValueError:
+            body = text
+    return MCPError(
+        code=_FAILED,
+        message=f"the upstream answered {outcome.status}",
+        data={"uri": uri, "status": outcome.status, "body": body},
+    )
