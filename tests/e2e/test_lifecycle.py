@@ -183,6 +183,18 @@ def test_what_cannot_be_served_is_left_out_and_says_so(tmp_path: Path, upstream:
     assert strict.stderr.splitlines()[-1] == "naftiko-run: a file is invalid (--strict)"
 
 
+def test_an_option_that_names_nothing_is_told(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.yaml", capability(routes=ITEMS))
+    options = ("--port=shop=0", "--upstream=shp=http://127.0.0.1:9", "--upstream=SHOP=http://[::1]")
+    with serving(str(file), *options, adapters=("shop-rest",)) as process:
+        said = process.err.wait_for(lambda lines: len(lines) >= 2)
+        assert said
+        assert process.err.all == [
+            "naftiko-run: --port shop: nothing of that name is served (there is shop-rest)",
+            "naftiko-run: --upstream shp: nothing of that name is consumed (there is shop)",
+        ]
+
+
 def test_a_listener_describes_itself(tmp_path: Path) -> None:
     with serving("--sandbox", KEYS, adapters=(KEYS_REST, KEYS_MCP)) as process:
         url = process.url(KEYS_REST)
