@@ -1,5 +1,6 @@
 """Migration, word by word: what is rewritten, what stays, what is refused."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -458,3 +459,25 @@ def test_what_is_no_document_is_told() -> None:
 )
 def test_versions_are_named_in_several_ways(text: str, found: list[str]) -> None:
     assert [str(version) for version in versions(text)] == found
+
+
+def test_of_a_copy_that_was_cut_this_is_told() -> None:
+    text = tools("tools: [{name: a}]", language="naftiko")
+    text += "\n# --- truncated at 32 KB (48 KB total) ---\n"
+    migrated = to(text, "beta5")
+    assert migrated.text is not None
+    assert [f.code for f in migrated.findings] == ["W-TRUNCATED"]
+
+
+def test_a_large_document_is_rewritten_in_time() -> None:
+    entry = "- label: One\n  name: tool-{}\n  call: x.a\n  inputParameters: [{{name: a}}]\n"
+    many = "tools:\n" + "".join(entry.format(number) for number in range(5_000))
+    started = time.process_time()
+    migrated = to(tools(many, language="naftiko"), "ikanos alpha3")
+    assert time.process_time() - started < 30
+    assert migrated.text is not None
+    assert migrated.text.count("inputParameters: {a: {}}") == 5_000
+    back = to(migrated.text, "naftiko alpha3").text
+    assert time.process_time() - started < 30
+    assert back is not None
+    assert back.count("inputParameters: [{name: a}]") == 5_000

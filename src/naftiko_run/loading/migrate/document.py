@@ -36,7 +36,7 @@ def migrate(source: Source, target: Version) -> Migrated:
     version = _version(tree)
     if version is None:
         return Migrated(None, _not_a_document(source))
-    findings: list[Finding] = []
+    findings = list(source.notes)
     text = _without_what_is_unknown(source, tree, version, target, findings)
     if any(finding.severity is Severity.ERROR for finding in findings):
         return Migrated(None, findings)

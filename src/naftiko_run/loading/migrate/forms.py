@@ -38,7 +38,8 @@ def in_the_way(tree: Tree, named: Named) -> yaml.Node | None:
         if not isinstance(item, yaml.MappingNode) or tree.text[item.start_mark.index] in "&!":
             return item
     for key, _ in pairs(named.node):
-        if tree.text[: key.start_mark.index].rstrip(" \t\r\n").endswith("?"):
+        before = tree.text[max(0, key.start_mark.index - 100) : key.start_mark.index]
+        if before.rstrip(" \t\r\n").endswith("?"):
             return key
     return None
 
@@ -165,9 +166,8 @@ def _block_item(tree: Tree, item: yaml.Node, key: str, gone: list[Pair], edits: 
         edits.replace(dash, dash + 1, f"{key}:")
         first = None
     else:
-        line_end = "\r\n" if "\r\n" in tree.text else "\n"
         indent = " " * tree.column(start)
-        edits.replace(dash, start, f"{key}:{line_end}{indent}")
+        edits.replace(dash, start, f"{key}:{tree.line_end}{indent}")
     for each in gone:
         if each is not first:
             remove(tree, item, each, edits)

@@ -25,6 +25,7 @@ class Tree:
     dashes: tuple[int, ...]
     alias: int | None
     """Where the first alias stands: the node that it stands for has another place."""
+    line_end: str
 
     def dash(self, item: yaml.Node) -> int:
         """Return where the dash before an entry of a block list stands."""
@@ -67,7 +68,7 @@ def compose(text: str, plain: str) -> Tree:
         elif isinstance(token, yaml.AliasToken) and alias is None:
             alias = token.start_mark.index
     assert root is not None  # noqa: S101 - an empty file is no document
-    return Tree(text, root, tuple(dashes), alias)
+    return Tree(text, root, tuple(dashes), alias, "\r\n" if "\r\n" in text else "\n")
 
 
 def end_of(text: str, node: yaml.Node) -> int:
