@@ -1,4 +1,4 @@
-"""What one upstream call costs, by engine: ``python bench/client.py`` (about ten seconds).
+"""What one upstream call costs, by engine: ``python bench/client.py`` (about twenty seconds).
 
 The upstream is another process on the loopback interface, so that the CPU time shown is the
 client's alone, its threads included. Engines take turns within a round, and the best of the rounds
@@ -19,7 +19,7 @@ from naftiko_run.types import Client, Request
 
 ROUNDS = 4
 SECONDS = 0.15
-CONCURRENCY = (1, 32)
+SLOW = 0.02
 
 JSON = (
     b'{"meta":{"requestId":"req_2cGKbMxRyIzhCxo1Idjz8q"},"data":{"valid":true,"code":"VALID"}}' * 3
@@ -37,9 +37,13 @@ REPLIES = {
     "300 B chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n"
     % (len(JSON), JSON),
     "300 B gzip": plain(gzip.compress(JSON), "Content-Encoding: gzip"),
+    "10 KB": plain(JSON * 38),
     "100 KB": plain(LARGE),
     "100 KB gzip": plain(gzip.compress(LARGE), "Content-Encoding: gzip"),
+    "1 MB": plain(LARGE * 10),
+    "after 20 ms": plain(JSON),
 }
+CONCURRENCY = dict.fromkeys(REPLIES, (1, 32)) | {"after 20 ms": (256,)}
 HEADERS = (
     ("Authorization", "Bearer unkey_xxxxxxxxxxxxxxxx"),
     ("Content-Type", "application/json"),
@@ -62,7 +66,11 @@ class Upstream(asyncio.Protocol):
         while (end := self.buffer.find(b"\r\n\r\n" + BODY)) >= 0:
             which = int(self.buffer.split(b" ", 2)[1][1:])
             self.buffer = self.buffer[end + 4 + len(BODY) :]
-            self.transport.write(list(REPLIES.values())[which])
+            name, reply = list(REPLIES.items())[which]
+            if name == "after 20 ms":
+                asyncio.get_running_loop().call_later(SLOW, self.transport.write, reply)
+            else:
+                self.transport.write(reply)
 
 
 async def serve() -> None:
@@ -93,9 +101,9 @@ async def run(port: int) -> None:
     clients = {name: create_client(ClientLimits(), engine=name, environ={}) for name in ENGINES}
     print(f"{'reply':14} {'at once':>7}", *[f"{name:>24}" for name in clients])
     print(f"{'':22}", *[f"{'CPU us':>12}{'calls/s':>12}" for _ in clients])
-    for which, reply in enumerate(REPLIES):
+    for which, (reply, concurrencies) in enumerate(CONCURRENCY.items()):
         request = Request("POST", f"http://127.0.0.1:{port}/{which}", HEADERS, BODY)
-        for concurrency in CONCURRENCY:
+        for concurrency in concurrencies:
             best = dict.fromkeys(clients, (float("inf"), 0.0))
             for _ in range(ROUNDS):
                 for name, client in clients.items():

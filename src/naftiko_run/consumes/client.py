@@ -7,7 +7,7 @@ What holds for every engine (:mod:`naftiko_run.consumes.engines`):
   are missing.
 * It is sent once. A pooled connection that turns out to be closed before anything was written is
   replaced; after that a failure is reported, because the upstream may have acted.
-* It is HTTP/1.1, also where HTTP/2 could be had: both engines do the same, a connection that dies
+* It is HTTP/1.1, also where HTTP/2 could be had: all engines do the same, a connection that dies
   takes one call with it, and nothing is left to a peer's settings.
 * The reply is whole, decoded and within :class:`ClientLimits`, or there is an error.
 """

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Final
 
 _STEP: Final = 64 * 1024
@@ -95,11 +96,16 @@ def inflaters(content_encoding: str) -> list[Inflater]:
 class Body:
     """A reply's body as it grows: decoded, and refused once it is over the limit."""
 
+    __slots__ = ("_buffer", "_inflaters", "_limit", "_only", "_size")
+
     def __init__(self, content_encoding: str, limit: int) -> None:
         self._inflaters = inflaters(content_encoding)
         self._limit = limit
-        self._pieces: list[bytes] = []
         self._size = 0
+        # Most bodies come in one piece, which is kept as it is. Others are written together: many
+        # small pieces would take far more memory than what they hold, and large ones twice as much.
+        self._only = b""
+        self._buffer: BytesIO | None = None
 
     def announce(self, content_length: str | None) -> None:
         """Refuse at once what is over the limit by its own account."""
@@ -108,23 +114,37 @@ class Body:
 
     def add(self, data: bytes) -> None:
         """Take bytes from the wire."""
-        self._pass(data, 0)
+        if self._inflaters:
+            self._pass(data, 0)
+        else:
+            self._keep(data)
 
     def finish(self) -> bytes:
         """Give the whole body."""
         for at, inflater in enumerate(self._inflaters):
             for piece in inflater.finish():
                 self._pass(piece, at + 1)
-        return b"".join(self._pieces)
+        return self._only if self._buffer is None else self._buffer.getvalue()
 
     def _pass(self, data: bytes, at: int) -> None:
         if at < len(self._inflaters):
             for piece in self._inflaters[at].feed(data):
                 self._pass(piece, at + 1)
-            return
+        else:
+            self._keep(data)
+
+    def _keep(self, data: bytes) -> None:
         self._size += len(data)
         self._check(self._size)
-        self._pieces.append(data)
+        if self._buffer is not None:
+            self._buffer.write(data)
+        elif self._only:
+            self._buffer = BytesIO()
+            self._buffer.write(self._only)
+            self._buffer.write(data)
+            self._only = b""
+        else:
+            self._only = data
 
     def _check(self, size: int) -> None:
         if size > self._limit:

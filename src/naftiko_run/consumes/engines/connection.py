@@ -131,15 +131,18 @@ class Connection(asyncio.Protocol):
 
     # -------------------------------------------------------------------------- the keeper's
 
-    def send(self, data: bytes, *, only_head: bool) -> "asyncio.Future[Reply]":
+    def send(self, head: bytes, body: bytes | None, *, only_head: bool) -> "asyncio.Future[Reply]":
         """Write a whole request; its reply, or why there is none, comes with the future."""
         self._begin(only_head=only_head)
         self._reply = reply = self._loop.create_future()
         assert self._transport is not None  # noqa: S101 - a keeper has it only once it is connected
-        if len(data) <= _STEP:
-            self._transport.write(data)
+        if not body:
+            self._transport.write(head)
+        elif len(body) <= _STEP:
+            self._transport.write(head + body)
         else:
-            self._rest = memoryview(data)
+            self._transport.write(head)
+            self._rest = memoryview(body)
             self._pour()
         return reply
 
@@ -148,6 +151,9 @@ class Connection(asyncio.Protocol):
         if self._reply is reply:
             self._reply = None
             self.abort()
+        if reply.done() and not reply.cancelled():
+            # Where the call was cancelled in the same moment nobody will ask for its error.
+            reply.exception()
 
     def abort(self) -> None:
         """Close at once, whatever was not yet written; an exchange ends with a reset."""
@@ -185,6 +191,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Be connected."""
         self._transport = cast("asyncio.Transport", transport)
+        if self.closed:
+            self.abort()
 
     def pause_writing(self) -> None:
         """Wait: the upstream takes less than there is."""
@@ -309,8 +317,8 @@ class Connection(asyncio.Protocol):
             raise NotHttpError
         self._sized = coding_of_transfer is not None or "content-length" in framing
         if "keep-alive" in framing and (found := _TIMEOUT.search(framing["keep-alive"])):
-            # A request may be on its way when the time is up: a second less.
-            self.keep_seconds = int(found[1]) - 1
+            # A request may be on its way when the time is up: a second less, where there is one.
+            self.keep_seconds = max(int(found[1]) - 1, int(found[1]) / 2)
 
     def _expect(self, framing: dict[str, str]) -> None:
         try:

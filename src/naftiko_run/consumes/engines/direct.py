@@ -82,15 +82,14 @@ class DirectClient:
             origin = self._origins.get((parts.scheme, parts.host, parts.port))
             if origin is None:
                 origin = self._meet(parts)
-            data = _written(request, parts, origin)
+            head = _head(request, parts, origin)
         except ValueError:
             raise faults.unsendable(request.url) from None
-        only_head = request.method == "HEAD"
         try:
             connection = self._pool.take(origin)
             if connection is None:
-                return await self._send_later(origin, data, only_head=only_head)
-            reply = connection.send(data, only_head=only_head)
+                return await self._send_later(origin, head, request)
+            reply = connection.send(head, request.body, only_head=request.method == "HEAD")
             self._calls.add(reply)
             try:
                 return await reply
@@ -101,10 +100,10 @@ class DirectClient:
             # Their tracebacks would hold the request.
             raise self._fault(request.url, error) from None
 
-    async def _send_later(self, origin: Origin, data: bytes, *, only_head: bool) -> Reply:
+    async def _send_later(self, origin: Origin, head: bytes, request: Request) -> Reply:
         async with asyncio.timeout(self._limits.timeout):
             connection = await self._pool.acquire(origin)
-            reply = connection.send(data, only_head=only_head)
+            reply = connection.send(head, request.body, only_head=request.method == "HEAD")
             try:
                 return await reply
             finally:
@@ -152,7 +151,7 @@ def _late(reply: "asyncio.Future[Reply]") -> None:
 class _Origin(Origin):
     """An origin, and what every request to it says."""
 
-    __slots__ = ("_authority", "_heads", "_user")
+    __slots__ = ("_authority", "_heads")
 
     def __init__(self, parts: urls.Parts) -> None:
         host = _ascii(parts.host)
@@ -201,17 +200,17 @@ def _ascii(host: str) -> str:
         raise ValueError("no such host") from error
 
 
-def _written(request: Request, parts: urls.Parts, origin: _Origin) -> bytes:
-    """Write a request; raises :class:`ValueError` where it would be no HTTP."""
-    method, body = _method(request.method), request.body
+def _head(request: Request, parts: urls.Parts, origin: _Origin) -> bytes:
+    """Write all but the body; raises :class:`ValueError` where it would be no HTTP."""
+    method = _token(request.method)
     given, fields = _fields(request.headers)
     head = f"{method} {parts.target} HTTP/1.1\r\n{origin.defaults(given & ~_AUTHORIZATION)}{fields}"
     if parts.user and not given & _AUTHORIZATION:
         head += f"Authorization: {basic(parts.user)}\r\n"
-    if body:
-        return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-    if method in _WITH_CONTENT:
-        return f"{head}Content-Length: 0\r\n\r\n".encode()
+    if request.body:
+        head += f"Content-Length: {len(request.body)}\r\n"
+    elif method in _WITH_CONTENT:
+        head += "Content-Length: 0\r\n"
     return f"{head}\r\n".encode()
 
 
@@ -233,12 +232,12 @@ def _fields(headers: Headers) -> tuple[int, str]:
 @functools.lru_cache(1024)
 def _bit(name: str) -> int:
     """Which default a header field is instead of, :data:`_OMITTED` for one that is not sent."""
-    lower = _method(name).lower()
+    lower = _token(name).lower()
     return _OMITTED if lower in OWNED else _BITS.get(lower, 0)
 
 
 @functools.lru_cache(64)
-def _method(word: str) -> str:
+def _token(word: str) -> str:
     """Give a token (RFC 9110 section 5.6.2) back; raises :class:`ValueError` for anything else."""
     if not _TOKEN.fullmatch(word):
         raise ValueError("no token")

@@ -1,6 +1,7 @@
 """The direct engine's connections: kept per origin, limited in all, and how a new one is made."""
 
 import asyncio
+import contextlib
 import socket
 from collections import deque
 from collections.abc import Iterable
@@ -87,7 +88,8 @@ class Pool:
             return await turn
         except asyncio.CancelledError:
             if turn.cancelled():
-                self._waiting.remove((turn, origin))
+                with contextlib.suppress(ValueError):  # passed over already
+                    self._waiting.remove((turn, origin))
             elif not turn.exception():
                 self._give_back(turn.result())
             raise
@@ -156,13 +158,13 @@ class Pool:
         except BaseException as error:
             for connection in made:
                 connection.abort()
-            origin.known_until = 0.0
             self._leave()
+            if not isinstance(error, OSError | ValueError):
+                raise
+            origin.known_until = 0.0
             if isinstance(error, TimeoutError) and time_limit.expired():
                 raise ConnectTimeoutError from None
-            if isinstance(error, OSError | ValueError):
-                raise UnreachableError from error
-            raise
+            raise UnreachableError from error
         self._connections.add(made[0])
         return made[0]
 
@@ -219,10 +221,11 @@ class Pool:
         while turn := self._next(None):
             turn.set_exception(ClosedError())
         if self._connections:
-            self._emptied = self._loop.create_future()
+            if self._emptied is None:
+                self._emptied = self._loop.create_future()
             for connection in list(self._connections):
                 connection.abort()
-            await self._emptied
+            await asyncio.shield(self._emptied)
 
 
 def _in_turn(addresses: Iterable[Address]) -> list[Address]:

@@ -7,6 +7,13 @@ import ssl
 @functools.cache
 def trusting(roots: tuple[str, ...]) -> ssl.SSLContext:
     """Trust these PEM certificates, or the system's where there are none."""
+    context = _context(roots)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _context(roots: tuple[str, ...]) -> ssl.SSLContext:
     if not roots:
         # Rarely needed where the default engine is used, and 50 ms of every start.
         import httpx2  # noqa: PLC0415
