@@ -380,6 +380,28 @@ async def test_a_body_in_tiny_chunks_takes_no_more_memory_than_it_holds(client: 
             tracemalloc.stop()
 
 
+async def test_an_idle_connection_holds_nothing_of_what_it_carried(client: Client) -> None:
+    async def swap(connection: Connection) -> None:
+        while True:
+            request = await connection.request()
+            await asyncio.sleep(0.05)
+            await connection.send(CHUNKED + b"80000\r\n%b\r\n0\r\n\r\n" % request.body)
+            connection.upstream.requests.clear()
+            del request
+
+    async with upstream(swap) as api:
+        tracemalloc.start()
+        try:
+            calls = [client.send(Request("POST", api.url, (), bytes(1 << 19))) for _ in range(8)]
+            assert {len(reply.body) for reply in await asyncio.gather(*calls)} == {1 << 19}
+            del calls
+            await asyncio.sleep(0.1)
+            assert api.open == 8
+            assert tracemalloc.get_traced_memory()[0] < 2 * 1024 * 1024
+        finally:
+            tracemalloc.stop()
+
+
 # ---------------------------------------------------------------------------- the request
 
 
@@ -439,6 +461,12 @@ async def test_a_closed_client_sends_nothing(client: Client) -> None:
         with pytest.raises(UpstreamError, match="was given up: the client is closed"):
             await client.send(Request("POST", api.url, (), b"x"))
     assert len(api.requests) == 1
+
+
+async def test_a_client_that_is_closed_before_its_first_call_sends_nothing(client: Client) -> None:
+    await client.aclose()
+    with pytest.raises(UpstreamError, match="was given up: the client is closed"):
+        await client.send(Request("GET", "http://localhost:9"))
 
 
 async def test_closing_ends_the_line() -> None:

@@ -23,7 +23,8 @@ _OVERHEAD: Final = 64 * 1024
 _STEP: Final = 256 * 1024
 """What is handed to the transport at once of a large request."""
 _FRESH: Final = 0.1
-"""An idle connection was looked at by the event loop so many seconds ago at the latest."""
+"""Seconds for which an idle connection is believed to be as the event loop left it."""
+_NOTHING: Final = memoryview(b"")
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
 _TIMEOUT: Final = re.compile(r"timeout=([0-9]{1,6})", re.IGNORECASE)
 
@@ -112,7 +113,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = _parser(self)
         self._reply: asyncio.Future[Reply] | None = None
-        self._rest = memoryview(b"")
+        self._rest = _NOTHING
         self._paused = False
         # Some servers close after each reply without saying so: before its first use again, every
         # connection is looked at.
@@ -159,7 +160,7 @@ class Connection(asyncio.Protocol):
         """Close at once, whatever was not yet written; an exchange ends with a reset."""
         # Without a farewell also over TLS: nobody waits for a peer that may be gone.
         self.closed = True
-        self._rest = memoryview(b"")
+        self._rest = _NOTHING
         if self._transport is not None:
             with contextlib.suppress(RuntimeError):  # the event loop is closed
                 self._transport.abort()
@@ -205,7 +206,7 @@ class Connection(asyncio.Protocol):
 
     def _pour(self) -> None:
         while self._rest and not self._paused and self._transport is not None:
-            piece, self._rest = self._rest[:_STEP], self._rest[_STEP:]
+            piece, self._rest = self._rest[:_STEP], self._rest[_STEP:] or _NOTHING
             self._transport.write(piece)
 
     def data_received(self, data: bytes) -> None:
@@ -351,7 +352,9 @@ class Connection(asyncio.Protocol):
         except coding.BodyError as error:
             self._fail(error)
             return
-        self._reply = None
+        headers, self._headers = self._headers, []
+        # An idle connection holds nothing of what it brought.
+        self._reply = self._body = None
         if self._may_be_kept():
             if self._only_head:
                 self._parser = _parser(self)
@@ -359,7 +362,7 @@ class Connection(asyncio.Protocol):
         else:
             self.abort()
         if reply is not None and not reply.done():
-            reply.set_result(Reply(self._status, tuple(self._headers), body))
+            reply.set_result(Reply(self._status, tuple(headers), body))
 
     def _may_be_kept(self) -> bool:
         return (
@@ -370,7 +373,7 @@ class Connection(asyncio.Protocol):
         )
 
     def _fail(self, error: Exception) -> None:
-        reply, self._reply = self._reply, None
+        reply, self._reply, self._body = self._reply, None, None
         self.abort()
         if reply is not None and not reply.done():
             reply.set_exception(error)

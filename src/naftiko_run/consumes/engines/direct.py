@@ -49,7 +49,7 @@ _FAILURES: Final = (
 
 
 class DirectClient:
-    """Sends on connections of its own."""
+    """Sends on connections of its own, from one event loop at a time."""
 
     def __init__(self, settings: EngineSettings) -> None:
         if settings.proxy is not None:
@@ -69,6 +69,7 @@ class DirectClient:
         """Begin anew: connections end with their event loop."""
         self._loop = loop
         self._pool = Pool(loop, self._settings)
+        self._pool.closed = self._closed
         self._calls: Deadlines[asyncio.Future[Reply]] = Deadlines(loop, self._limits.timeout, _late)
         self._origins = {}
 
