@@ -345,9 +345,7 @@ def test_stopping_under_load_loses_no_request(
         load = Load(process.port("shop-rest"), kept=kept)
         load.start()
         process.signal(number)
-        began = time.monotonic()
         assert process.wait() == 0
-        assert time.monotonic() - began < 10
         load.join()
         assert set(load.results) == {"answered", "refused"}, load.results
         assert load.results["answered"] == len(upstream.received)

@@ -54,6 +54,14 @@ class Upstream:
         return self.received[-1]
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    # With the default of 5 the kernel drops connections under load, and they come again after
+    # one, three or seven seconds.
+    request_queue_size = 256
+
+
 @contextmanager
 def recording() -> Iterator[Upstream]:
     """Run an upstream that remembers."""
@@ -85,9 +93,7 @@ def recording() -> Iterator[Upstream]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    server.block_on_close = False
+    server = _Server(("127.0.0.1", 0), Handler)
     upstream.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
@@ -102,7 +108,7 @@ def recording() -> Iterator[Upstream]:
 @contextmanager
 def misbehaving(behave: Callable[[socket.socket], None]) -> Iterator[str]:
     """Run an upstream that reads each request's head, and then does what it is told to."""
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = socket.create_server(("127.0.0.1", 0), backlog=256)
     connections: list[socket.socket] = []
 
     def serve() -> None:
