@@ -121,6 +121,59 @@ def test_inspect_shows_each_unit_and_the_call_behind_it() -> None:
     assert "→ POST http://127.0.0.1:9/base/v2/keys.createKey" in pointed.stdout
 
 
+LOST = "cannot be read: no such file or directory"
+SHIPS = """
+naftiko: 1.0.0-alpha2
+info: {label: Ships, description: Ships at sea.}
+capability:
+  consumes:
+  - type: http
+    namespace: up
+    baseUri: https://api.test
+    resources:
+    - path: /ships/{imo}
+      name: ship
+      operations:
+      - name: get-ship
+        method: GET
+        inputParameters: [{name: imo, in: path, type: string}]
+  exposes:
+  - type: mcp
+    namespace: ships
+    port: 9090
+    resources:
+    - {name: ship, label: Ship, uri: "data://ships/{imo}", description: One, call: up.get-ship}
+    - {name: docs, label: Docs, uri: "docs://guides", description: All, location: "file:///./guides"}
+    prompts:
+    - name: greet
+      label: Greet
+      description: Greets
+      arguments: [{name: name, description: Whom}]
+      template: [{role: user, content: "Hello {{name}}"}]
+    - {name: lost, label: Lost, description: Is not there, location: "file:///./lost.md"}
+"""
+
+
+def test_inspect_shows_resources_and_prompts(tmp_path: Path) -> None:
+    (tmp_path / "guides").mkdir()
+    path = tmp_path / "ships.yaml"
+    path.write_text(SHIPS, "utf-8")
+    ended = run("inspect", str(path))
+    assert ended.returncode == 0
+    assert [line.rstrip() for line in ended.stdout.splitlines()] == [
+        f"{path}  mcp ships",
+        "  resource data://ships/{imo}",
+        "      → GET https://api.test/ships/{{imo}}   up.get-ship",
+        "        imo ← imo (argument; string, required)",
+        "  resource docs://guides",
+        "      → the files of file:///./guides",
+        "  prompt greet",
+        "      → 1 message with name",
+        "  prompt lost",
+        f"      not served: E-CONTENT-FILE the file 'file:///./lost.md' {LOST}",
+    ]
+
+
 # ------------------------------------------------------------------------------------------ stdio
 
 

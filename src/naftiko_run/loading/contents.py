@@ -32,13 +32,14 @@ def resolve(
         path = _path(written.location, written.where)
         if path is None:
             return replace(written, problem=_no_file_uri(where, written.location))
-        files[path] = None
         try:
-            text = read_bytes(path, MOST_BYTES).decode("utf-8-sig")
+            real = path.resolve()
+            files[real] = None  # whoever watches hears of it also when it comes later
+            text = read_bytes(real, MOST_BYTES).decode("utf-8-sig")
         except UnicodeDecodeError:
             problem = _problem(where, f"the file {written.location!r} is not UTF-8", "save it so")
             return replace(written, problem=problem)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             what = f"the file {written.location!r} cannot be read: {_reason(error)}"
             return replace(written, problem=_problem(where, what, "check the name"))
         return replace(written, messages=(PromptMessage(role="user", content=text),))

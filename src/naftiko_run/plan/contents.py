@@ -144,6 +144,7 @@ def _values(argument: Argument | Parameter) -> tuple[str, ...]:
 
 
 def _shown(prompt: McpPrompt) -> str:
-    source = prompt.location or f"{len(prompt.messages)} messages"
+    count = len(prompt.messages)
+    source = prompt.location or f"{count} message{'' if count == 1 else 's'}"
     names = ", ".join(a.name for a in prompt.arguments)
     return f"{source}{f' with {names}' if names else ''}"
