@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -12,7 +13,18 @@ import pytest
 from mcp import Client
 
 from tests.e2e.capabilities import ITEM_TOOLS, ITEMS, capability, write
-from tests.e2e.process import KEYS, KEYS_MCP, KEYS_REST, Process, run, serving, until
+from tests.e2e.process import (
+    KEYS,
+    KEYS_MCP,
+    KEYS_REST,
+    PATIENCE,
+    Process,
+    command,
+    environment,
+    run,
+    serving,
+    until,
+)
 from tests.e2e.upstream import Received, Reply, Upstream, recording
 from tests.e2e.wire import Connection, ask, free_port
 
@@ -47,8 +59,8 @@ def test_an_address_of_another_machine_ends_the_start() -> None:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    for command in ("serve", "validate"):
-        ended = run(command, str(tmp_path / "nowhere.yaml"))
+    for name in ("serve", "validate"):
+        ended = run(name, str(tmp_path / "nowhere.yaml"))
         assert ended.returncode == 1
         assert "nowhere.yaml" in ended.stderr + ended.stdout
         assert "Traceback" not in ended.stderr
@@ -95,8 +107,16 @@ def test_version_and_help_go_to_stdout() -> None:
 
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
-    with Process("inspect", KEYS).popen as popen:
-        assert popen.wait(30) == 0
+    popen = subprocess.Popen(
+        command("inspect", KEYS),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment({"PYTHONUNBUFFERED": "1"}),
+    )
+    assert popen.stdout is not None
+    popen.stdout.close()
+    _, errors = popen.communicate(timeout=PATIENCE)
+    assert (popen.returncode, errors) == (0, b"")
 
 
 # --------------------------------------------------------------------------- several files at once
