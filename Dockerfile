@@ -8,7 +8,7 @@ RUN python3 -m venv /pip && python3 -m venv --without-pip /app/venv
 ENV PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_NO_CACHE_DIR=1
 COPY pyproject.toml constraints.txt LICENSE README.md ./
 # The dependencies alone, in a layer that a change of the source leaves as it is.
-RUN python3 -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" > requirements.txt \
+RUN python3 -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print(*p['dependencies'], *p['optional-dependencies']['html'], sep='\n')" > requirements.txt \
  && /pip/bin/pip --python /app/venv/bin/python3 install -r requirements.txt
 COPY src src
 RUN /pip/bin/pip --python /app/venv/bin/python3 install --no-deps .
