@@ -4,6 +4,7 @@ No room imports its neighbour; :mod:`naftiko_run.plan` passes these across.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
@@ -134,6 +135,13 @@ Operation = Callable[[Inputs], Awaitable[Reply]]
 
 Flow = Callable[[Inputs], Awaitable[Outcome]]
 """Runs a unit from its arguments to its outcome; made by ``flows``, served by ``exposes``."""
+
+
+Report = Callable[[int, int], Awaitable[None]]
+"""Hears how many parts of a run, of how many, are done."""
+
+PROGRESS: ContextVar[Report | None] = ContextVar("progress", default=None)
+"""Set by a face around a flow whose caller wants to know how far it is."""
 
 
 class Client(Protocol):

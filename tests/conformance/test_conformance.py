@@ -31,8 +31,8 @@ ALSO = ("http-header-validation", "http-custom-header-server-validation", "json-
 """What no revision requires yet, and is held all the same."""
 
 SCORES = {
-    ("capability", "2026-07-28"): 22,
-    ("capability", "2025-11-25"): 18,
+    ("capability", "2026-07-28"): 23,
+    ("capability", "2025-11-25"): 19,
     ("extension", "2026-07-28"): 37,
     ("extension", "2025-11-25"): 30,
 }

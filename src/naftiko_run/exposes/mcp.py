@@ -1,8 +1,8 @@
 """The MCP face: tools over Streamable HTTP, every protocol revision on one endpoint, stateless."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 import mcp_types as types
@@ -32,8 +32,9 @@ from naftiko_run.exposes.messages import (
     send_bytes,
 )
 from naftiko_run.exposes.problems import MEDIA_TYPE, Problem
-from naftiko_run.exposes.units import ToolServer
+from naftiko_run.exposes.units import Tool, ToolServer
 from naftiko_run.mapping.json_codec import loads
+from naftiko_run.types import PROGRESS
 
 BODY_SECONDS = 30
 """How long a request's body may take to arrive."""
@@ -84,6 +85,7 @@ class McpFace:
         extension = served.extension
         added = extension.tools if extension else ()
         self._added = {tool.name for tool in added} - self._tools.keys()
+        self._staged = {tool.name for tool in served.tools if tool.stages > 1}
         self._catalog = Catalog(
             served.tools,
             [
@@ -223,17 +225,22 @@ class McpFace:
         accept = next((value for name, value in headers if name == b"accept"), b"")
         if not accepts(accept, b"text/event-stream"):
             return False
-        return not older or self._calls_added(body)
+        return not older or self._notifies(body)
 
-    def _calls_added(self, body: bytes) -> bool:
-        if not self._added:
+    def _notifies(self, body: bytes) -> bool:
+        """Say whether a message calls a tool that has something to notify."""
+        if not self._added and not self._staged:
             return False
         try:
             message = loads(body)
         except ValueError:
             return False
         params = message.get("params") if isinstance(message, dict) else None
-        return isinstance(params, dict) and params.get("name") in self._added
+        if not isinstance(params, dict):
+            return False
+        name, meta = params.get("name"), params.get("_meta")
+        asks = isinstance(meta, dict) and "progressToken" in meta
+        return name in self._added or (asks and name in self._staged)
 
     # ----------------------------------------------------------------------------------- stdio
 
@@ -273,12 +280,27 @@ class McpFace:
     ) -> dict[str, Any] | types.CallToolResult | types.InputRequiredResult:
         tool = self._tools.get(params.name)
         if tool is not None:
-            result = await self._calls(tool, params.arguments or {}, context.protocol_version)
+            with _reporting(context, tool):
+                result = await self._calls(tool, params.arguments or {}, context.protocol_version)
             return {**(result or {}), "resultType": "complete"}
         extension = self._served.extension
         if params.name in self._added and extension is not None and extension.call_tool is not None:
             return await extension.call_tool(context, params)
         raise MCPError(code=-32602, message=f"Unknown tool: {params.name}")
+
+
+@contextmanager
+def _reporting(context: _Context, tool: Tool) -> Iterator[None]:
+    """Tell the caller how far a tool of several stages is, if it asked."""
+
+    async def report(done: int, total: int) -> None:
+        await context.session.report_progress(done, total)
+
+    token = PROGRESS.set(report if tool.stages > 1 else None)
+    try:
+        yield
+    finally:
+        PROGRESS.reset(token)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -175,6 +175,8 @@ class Direct:
             known += 1
         if tool is None or type(given) is not dict or len(params) != known:
             return None
+        if tool.stages > 1 and "progressToken" in (params.get("_meta") or {}):
+            return None  # the SDK carries the notifications
         return tool, given
 
     def _is_meta(self, meta: dict[str, Any], version: str) -> bool:

@@ -39,7 +39,8 @@ class Route:
 class Tool:
     """An MCP tool; ``properties`` gives each published property the argument key it stands for.
 
-    ``output_schema`` describes the results that are not errors, None where it is not known.
+    ``output_schema`` describes the results that are not errors, None where it is not known. A tool
+    of several ``stages`` reports its progress to callers that ask for it.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Tool:
     flow: Flow
     call: str = ""
     output_schema: dict[str, Json] | None = None
+    stages: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

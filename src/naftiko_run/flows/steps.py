@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from naftiko_run.errors import NaftikoError, UnreadableReply
 from naftiko_run.flows.flow import Results
 from naftiko_run.flows.inputs import Checker
+from naftiko_run.flows.progress import Progress
 from naftiko_run.mapping.json_codec import dumps, loads
 from naftiko_run.mapping.template import Evaluate, text_of
 from naftiko_run.types import MISSING, Inputs, Json, Missing, Operation, Outcome, Reply
@@ -38,6 +39,8 @@ class CallStep:
     operation: Operation
     results: Results
     project: Callable[[Json], Json] | None = None
+    final: bool = False
+    """Whether its outcome may become the flow's."""
 
     async def run(self, context: Context) -> tuple[Json | Missing, Outcome | None]:
         """Call the upstream; gives the output, and the outcome as a simple call would have it."""
@@ -49,11 +52,17 @@ class CallStep:
         reply = await self.operation(inputs)
         if reply.status >= 400:
             raise StepFailedError(self.results.outcome(reply))
-        return self._output(reply), self.results.outcome(reply)
+        return self._output(reply), self.results.outcome(reply) if self.final else None
 
     def _output(self, reply: Reply) -> Json | Missing:
         if not reply.body:
             return MISSING
+        if self.results.opaque:
+            # Steps pass JSON on: a text is one, bytes are none.
+            try:
+                return reply.body.decode()
+            except UnicodeDecodeError:
+                return MISSING
         if self.results.decode is not None:
             value = self.results.decode(reply)
         else:
@@ -156,8 +165,10 @@ class StepsFlow:
             if value is not MISSING:
                 context[name] = value
         outputs: dict[str, Json] = {}
+        progress = Progress(len(self.steps))
+        await progress.begin()
         try:
-            outcomes = await self._run(context, outputs)
+            outcomes = await self._run(context, outputs, progress)
         except StepFailedError as failure:
             return failure.outcome
         result = self._mapped(outputs)
@@ -166,9 +177,11 @@ class StepsFlow:
         last = next((o for o in reversed(outcomes) if o is not None), None)
         return last or Outcome(204, b"", "")
 
-    async def _run(self, context: Context, outputs: dict[str, Json]) -> list[Outcome | None]:
+    async def _run(
+        self, context: Context, outputs: dict[str, Json], progress: Progress
+    ) -> list[Outcome | None]:
         if self.sequential:
-            return [await self._step(step, context, outputs) for step in self.steps]
+            return [await self._step(step, context, outputs, progress) for step in self.steps]
         tasks: list[asyncio.Task[Outcome | None]] = []
 
         async def when_ready(step: Step) -> Outcome | None:
@@ -177,7 +190,7 @@ class StepsFlow:
                 for position in step.needs:
                     if tasks[position].cancelled() or tasks[position].exception() is not None:
                         raise asyncio.CancelledError
-            return await self._step(step, context, outputs)
+            return await self._step(step, context, outputs, progress)
 
         tasks.extend(asyncio.create_task(when_ready(step)) for step in self.steps)
         try:
@@ -187,15 +200,19 @@ class StepsFlow:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _step(self, step: Step, context: Context, outputs: dict[str, Json]) -> Outcome | None:
+    async def _step(
+        self, step: Step, context: Context, outputs: dict[str, Json], progress: Progress
+    ) -> Outcome | None:
         try:
             output, outcome = await step.body.run(context)
         except (StepFailedError, NaftikoError):
-            if step.tolerant:
-                return None
-            raise
+            if not step.tolerant:
+                raise
+            await progress.step()
+            return None
         if output is not MISSING:
             context[step.name] = outputs[step.name] = output
+        await progress.step()
         return outcome
 
     def _mapped(self, outputs: Mapping[str, Json]) -> Json | Missing:

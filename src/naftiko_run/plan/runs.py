@@ -57,6 +57,8 @@ class Compiled:
     description: str = ""
     semantics: Semantics = field(default_factory=Semantics)
     shaped: bool = False
+    stages: int = 1
+    """How many parts a run has that a caller may hear of."""
 
 
 class Compiler:
@@ -224,6 +226,7 @@ class Compiler:
             calls=tuple(calls),
             semantics=unit.semantics,
             shaped=bool(targets),
+            stages=len(bodies),
         )
 
     def _step(self, spec: SpecStep, binder: Binder, names: Mapping[str, int]) -> "_Made | Finding":
@@ -322,6 +325,7 @@ class Compiler:
             description=shared.description,
             semantics=shared.semantics,
             shaped=shared.shaped or shape is not None,
+            stages=shared.stages,
         )
 
     def _shared(self, ref: str, unit: Unit) -> Compiled | Finding:
@@ -350,6 +354,7 @@ class Compiler:
                     description=flow.description or compiled.description,
                     semantics=flow.semantics,
                     shaped=compiled.shaped,
+                    stages=compiled.stages,
                 )
             self._flows[ref] = compiled
         return self._flows[ref]
@@ -423,7 +428,7 @@ def _shape_last(bodies: list[Step], outputs: Sequence[Output], called: Called) -
         step = bodies[position]
         if isinstance(step.body, CallStep):
             results = replace(step.body.results, shape=shape)
-            body = CallStep(step.body.bindings, step.body.operation, results, step.body.project)
+            body = replace(step.body, results=results, final=True)
             bodies[position] = Step(step.name, body, tolerant=step.tolerant)
             return
 

@@ -52,6 +52,7 @@ def tool_of(unit: Unit, name: str, compiled: Compiled) -> Tool:
         hints={**of_semantics(compiled.semantics), **hints(unit.hints)},
         flow=compiled.flow,
         call=unit.call or "",
+        stages=compiled.stages,
         output_schema=output_schema(unit, compiled),
     )
 
