@@ -1,5 +1,6 @@
 """``--watch``: files that change while they are served, and nobody notices but by what is new."""
 
+import signal
 import socket
 import threading
 from collections import Counter
@@ -276,3 +277,32 @@ def test_workers_change_files_too(folder: Folder) -> None:
         assert process.err.wait_for_text(f"{folder.file('a')} replaced")
         for _ in range(4):
             assert answers(process, "a-rest", "/later") == 200
+
+
+def test_a_listener_that_went_finishes_its_requests_and_holds_nothing_up(
+    folder: Folder, upstream: Upstream
+) -> None:
+    arrived, released = threading.Event(), threading.Event()
+
+    def held(_: Received) -> Reply:
+        arrived.set()
+        assert released.wait(20)
+        return Reply(200, b'{"held": true}')
+
+    folder.write("b")
+    with watching(folder) as process:
+        process.wait_for_adapters("a-rest", "b-rest")
+        upstream.reply = held
+        with Connection(process.port("b-rest")) as connection:
+            connection.send(b"GET /items HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            assert arrived.wait(20)
+            folder.file("b").unlink()
+            assert process.err.wait_for_text("b.yaml withdrawn"), "the reload does not wait"
+            folder.write("c")
+            assert process.err.wait_for_text(": c-rest")
+            process.signal(signal.SIGTERM)
+            assert until(lambda: answers(process, "c-rest", "/healthz") == 0)
+            assert process.running
+            released.set()
+            assert connection.read().json == {"held": True}
+        assert process.wait() == 0

@@ -79,9 +79,12 @@ class Deployment:
         """Begin with nothing."""
         self._allowed = tuple(allowed_hosts)
         self._running: dict[str, _Running] = {}
+        self._draining: set[asyncio.Task[None]] = set()
 
     async def apply(self, listeners: Sequence[Listener], _loaded: Sequence[Loaded] = ()) -> None:
         """Serve these listeners: new ones start, known ones change, others stop.
+
+        It waits for the sockets of those that stop, not for the requests that they finish.
 
         Raises:
             PortError: a new listener cannot start; nothing has changed then.
@@ -96,13 +99,17 @@ class Deployment:
                 continue
             await self._start(key, listener, opened[key])
         gone = [self._running.pop(key) for key in list(self._running) if key not in wanted]
-        await self._stop(gone)
+        self._drain(gone)
+        for running in gone:
+            await running.server.released()
 
     async def stop(self) -> None:
-        """Finish what is in flight and stop everything."""
+        """Finish what is in flight, also of what stopped earlier, and stop everything."""
         stopping = list(self._running.values())
         self._running.clear()
-        await self._stop(stopping)
+        self._drain(stopping)
+        if self._draining:
+            await asyncio.wait(self._draining)
 
     async def _start(self, key: str, listener: Listener, listening: socket.socket) -> None:
         placed = replace(listener, port=listening.getsockname()[1])
@@ -112,15 +119,21 @@ class Deployment:
         await server.start()
         self._running[key] = _Running(placed, app, server)
 
-    async def _stop(self, stopping: Sequence[_Running]) -> None:
+    def _drain(self, stopping: Sequence[_Running]) -> None:
         # Every listener stops accepting before the first one waits for its requests.
         for running in stopping:
             running.server.refuse()
             running.app.release()
-        await asyncio.gather(*(running.server.stop() for running in stopping))
         for running in stopping:
-            await running.app.stop()
+            task = asyncio.create_task(_finish(running))
+            self._draining.add(task)
+            task.add_done_callback(self._draining.discard)
 
     def summary(self) -> list[str]:
         """Say, one line per listener, what is served and where."""
         return [line_of(r.listener, r.listener.port) for r in self._running.values()]
+
+
+async def _finish(running: _Running) -> None:
+    await running.server.stop()
+    await running.app.stop()

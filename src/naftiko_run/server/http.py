@@ -113,6 +113,7 @@ class HttpServer:
         self._listening = listening
         self._task: asyncio.Task[None] | None = None
         self._backlog: socket.socket | None = None
+        self._released = asyncio.Event()
 
     async def start(self) -> None:
         """Begin to accept connections; returns once they are."""
@@ -164,10 +165,17 @@ class HttpServer:
         if last:
             await asyncio.wait(last)
 
+    async def released(self) -> None:
+        """Wait until its address and port are free again, once it was asked to stop."""
+        await self._released.wait()
+
     async def stop(self) -> None:
         """Accept nothing more, finish what is in flight, and close."""
         self.refuse()
-        await self._accept_last()
+        try:
+            await self._accept_last()
+        finally:
+            self._released.set()
         # A keep-alive connection may be about to send: it gets a moment, and an answer that
         # tells it to close, before it is closed under it.
         loop = asyncio.get_running_loop()
