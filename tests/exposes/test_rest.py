@@ -6,9 +6,11 @@ from urllib.parse import quote
 
 import pytest
 
+from naftiko_run.exposes.auth import apikey
 from naftiko_run.exposes.rest import RestFace
 from naftiko_run.exposes.units import Route
 from naftiko_run.findings import Finding, Severity
+from naftiko_run.flows.inputs import Checker
 from naftiko_run.mapping.json_codec import dumps, loads
 from naftiko_run.types import Argument, Inputs, Json, Outcome, Text, Texts
 
@@ -146,6 +148,37 @@ async def test_nothing_that_was_sent_is_dropped_silently() -> None:
     assert found == {"a": 1, "b": text("1"), "c": 2}
 
 
+@pytest.mark.parametrize("name", ["header.X-User", "path.id", "query.q", "body.f"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_no_name_of_a_caller_is_taken_for_the_key_of_an_argument(
+    name: str, method: str
+) -> None:
+    arguments = [
+        argument("X-User", "header"),
+        argument("id", "path"),
+        argument("q", "query"),
+        argument("f", "body"),
+    ]
+    check = Checker(arguments)
+    seen: list[Inputs] = []
+
+    async def checked(inputs: Inputs) -> Outcome:
+        seen.append({a.key: inputs.get(a.key) for a in arguments})
+        check(inputs)
+        return Outcome(200, b"{}", JSON)
+
+    face = RestFace([route("/{id}", *arguments, method=method, flow=checked)], ["api"])
+    body = dumps({name: "admin"}) if method == "POST" else b""
+    target = "/1" if body else f"/1?{name}=admin"
+    fields = [("x-user", "me")]
+    status, problem, _ = await ask(face, target, method=method, headers=fields, body=body)
+    assert status == 400
+    assert [e["field"] for e in problem["errors"]] == [name]
+    assert problem["errors"][0]["detail"].startswith("is unknown")
+    assert "admin" not in str(seen)
+    assert seen[0]["header.X-User"] == "me"
+
+
 async def test_text_is_decoded_as_browsers_encode_it() -> None:
     face = RestFace([route("/{p}", argument("p"), argument("q"))], ["api"])
     value = "ä b+c&d=e%/\r\n\u2028😀"
@@ -165,6 +198,26 @@ async def test_routes_with_a_constant_query_are_chosen_by_it() -> None:
     only = RestFace([chosen], ["api"])
     status, problem, _ = await ask(only, "/?action=other")
     assert (status, problem["detail"]) == (400, "this route needs the query action=list")
+
+
+async def test_the_authenticator_is_that_of_the_chosen_route() -> None:
+    listed = route(
+        "/", query=(("action", "list"),), authenticator=apikey("k", "one", "header", "one")
+    )
+    made = route(
+        "/", query=(("action", "make"),), authenticator=apikey("k", "two", "header", "two")
+    )
+    face = RestFace([listed, made], ["api"])
+    for action, key, status in (
+        ("list", "one", 200),
+        ("make", "one", 401),
+        ("make", "two", 200),
+        ("list", "two", 401),
+        ("other", "two", 401),
+        ("other", "one", 400),
+    ):
+        found, _, _ = await ask(face, f"/?action={action}", headers=[("k", key)])
+        assert found == status, (action, key)
 
 
 async def test_two_adapters_of_one_path_are_told_apart_by_their_prefix() -> None:

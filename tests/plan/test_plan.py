@@ -104,6 +104,32 @@ def test_r_port_2_documents_share_ports_and_the_second_of_a_namespace_gets_anoth
     assert codes(plan.findings) == ["W-ADAPTER-DUP", "W-ADAPTER-DUP"]
 
 
+def test_another_name_is_no_name_that_somebody_has() -> None:
+    adapter = "{{type: rest, namespace: {}, resources: [{{operations: [{{call: up.x}}]}}]}}"
+    adapters = ", ".join(map(adapter.format, ("x", "x", "x-2", "x", "x-2")))
+    found, count = listeners(f"""
+        naftiko: 1.0.0-alpha2
+        capability:
+          consumes:
+          - type: http
+            namespace: up
+            baseUri: https://a.test
+            resources: [{{path: /x, operations: [{{name: x, method: GET}}]}}]
+          exposes: [{adapters}]
+    """)
+    assert [names for _, _, names in found] == [("x", "x-3", "x-2", "x-4", "x-2-2")]
+    assert count.count("W-ADAPTER-DUP") == 3
+
+
+def test_r_mcp_7_no_argument_of_a_tool_has_a_key_beside_its_name() -> None:
+    served = serve("""
+        ops: {get: {path: /x, inputParameters: [{name: X-User, in: header}, {name: a, in: query}]}}
+        tools: {get: {call: up.get, with: {X-User: tools.header.X-User, a: tools.query.a}}}
+    """)
+    arguments = served.unit("get").arguments
+    assert [a.key for a in arguments] == [a.name for a in arguments]
+
+
 def test_a_file_that_failed_is_its_findings_alone() -> None:
     failed = Loaded(file="a.yaml", findings=[])
     plan = compile_plan([failed], Options(), Recorder())

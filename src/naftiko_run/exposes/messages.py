@@ -21,6 +21,24 @@ _LINGER_BYTES = 16 * MAX_BODY
 _LINGER_SECONDS = 5.0
 
 
+class Unknown(str):
+    """A name that a caller gave and nothing takes.
+
+    It equals nothing but itself, so whatever its letters are it is no argument's key.
+    """
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        """Tell it apart from every name, those with its letters too."""
+        return self is other
+
+    def __ne__(self, other: object) -> bool:
+        """Tell it apart from every name."""
+        return self is not other
+
+
 class BodyTooLargeError(Exception):
     """A request body that goes over :data:`MAX_BODY`."""
 

@@ -17,6 +17,7 @@ from naftiko_run.exposes.messages import (
     MAX_FIELDS,
     BodyTooLargeError,
     DisconnectedError,
+    Unknown,
     header,
     parse_cookies,
     parse_pairs,
@@ -123,7 +124,8 @@ class Endpoint:
     def arguments(self, given: Given) -> dict[str, Json]:
         """Take the arguments out of a request, and whatever it gives beside them.
 
-        The flow refuses names that it does not know, so nothing is dropped silently.
+        The flow refuses names that it does not know, so nothing is dropped silently; none of them
+        can be taken for the key of an argument, such as ``header.X-User``.
         """
         found: dict[str, Json] = {}
         for key, take in self._takes:
@@ -132,9 +134,9 @@ class Endpoint:
                 found[key] = value
         names = self._names
         if not names.issuperset(given.query):
-            found |= {n: v for n, v in given.query.items() if n not in names}
+            found |= {Unknown(n): v for n, v in given.query.items() if n not in names}
         if not self._takes_content and not names.issuperset(given.fields):
-            found |= {n: v for n, v in given.fields.items() if n not in names}
+            found |= {Unknown(n): v for n, v in given.fields.items() if n not in names}
         return found
 
 
@@ -210,7 +212,8 @@ class RestFace:
             await _send_problem(send, _conflict(claim))
             return
         endpoint = claim.endpoints[0]
-        authenticator = endpoint.route.authenticator
+        chosen = _choose(claim.endpoints, query) if claim.selective else endpoint
+        authenticator = (chosen or endpoint).route.authenticator
         if authenticator is not None:
             refusal = authenticator.refusal(scope)
             if refusal is not None:
@@ -218,15 +221,13 @@ class RestFace:
                 return
             if authenticator.query:
                 query = {n: v for n, v in query.items() if n != authenticator.query}
-        if claim.selective:
-            chosen = _choose(claim.endpoints, query)
-            if chosen is None:
-                await _send_problem(send, _wrong_query(claim))
-                return
-            endpoint = chosen
-            constant = {name for name, _ in endpoint.route.query}
+        if chosen is None:
+            await _send_problem(send, _wrong_query(claim))
+            return
+        if chosen.route.query:
+            constant = {name for name, _ in chosen.route.query}
             query = {name: value for name, value in query.items() if name not in constant}
-        await endpoint.answer(Given(captures, query, scope), receive, send)
+        await chosen.answer(Given(captures, query, scope), receive, send)
 
     async def _not_found(self, scope: Scope, send: Send) -> None:
         matches = self.find(scope)

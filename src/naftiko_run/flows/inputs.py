@@ -72,7 +72,7 @@ class Checker:
     def _unknown(self, given: Inputs) -> Iterable[FieldProblem]:
         names = [a.name for a in self._arguments.values()]
         unknown = (key for key in given if key not in self._arguments)
-        for key in islice(unknown, _MOST_UNKNOWN):
+        for key in map(str, islice(unknown, _MOST_UNKNOWN)):
             yield FieldProblem(key, f"is unknown{did_you_mean(key, names)}")
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 from naftiko_run.exposes.auth import Authenticator
 from naftiko_run.exposes.guard import is_loopback
@@ -92,7 +93,7 @@ class Planner:
         self.client = client
         self.plan = Plan()
         self.sites: dict[tuple[str, int, str], _Site] = {}
-        self.namespaces: dict[str, int] = {}
+        self.namespaces: set[str] = set()
 
     def add(self, loaded: Loaded) -> None:
         """Compile a document; what cannot be served of it is left out with its finding."""
@@ -206,11 +207,14 @@ class _Compiler:
 
     def _unique(self, adapter: Adapter) -> Adapter:
         """Give the second adapter of one namespace another prefix: both stay reachable."""
-        count = self.namespaces.get(adapter.namespace, 0) + 1
-        self.namespaces[adapter.namespace] = count
-        if count == 1:
+        if adapter.namespace not in self.namespaces:
+            self.namespaces.add(adapter.namespace)
             return adapter
-        name = f"{adapter.namespace}-{count}"
+        # Names that are written in this document are kept for those that have them.
+        taken = self.namespaces.union(a.namespace for a in self.document.adapters)
+        names = (f"{adapter.namespace}-{number}" for number in count(2))
+        name = next(name for name in names if name not in taken)
+        self.namespaces.add(name)
         self.report(
             adapter.where.at("namespace").warning(
                 "W-ADAPTER-DUP",
