@@ -164,24 +164,21 @@ class StepsFlow:
             value = evaluate(context)
             if value is not MISSING:
                 context[name] = value
-        outputs: dict[str, Json] = {}
         progress = Progress(len(self.steps))
         await progress.begin()
         try:
-            outcomes = await self._run(context, outputs, progress)
+            outcomes = await self._run(context, progress)
         except StepFailedError as failure:
             return failure.outcome
-        result = self._mapped(outputs)
+        result = self._mapped(context)
         if result is not MISSING:
             return Outcome(200, dumps(result), "application/json")
         last = next((o for o in reversed(outcomes) if o is not None), None)
         return last or Outcome(204, b"", "")
 
-    async def _run(
-        self, context: Context, outputs: dict[str, Json], progress: Progress
-    ) -> list[Outcome | None]:
+    async def _run(self, context: Context, progress: Progress) -> list[Outcome | None]:
         if self.sequential:
-            return [await self._step(step, context, outputs, progress) for step in self.steps]
+            return [await self._step(step, context, progress) for step in self.steps]
         tasks: list[asyncio.Task[Outcome | None]] = []
 
         async def when_ready(step: Step) -> Outcome | None:
@@ -190,7 +187,7 @@ class StepsFlow:
                 for position in step.needs:
                     if tasks[position].cancelled() or tasks[position].exception() is not None:
                         raise asyncio.CancelledError
-            return await self._step(step, context, outputs, progress)
+            return await self._step(step, context, progress)
 
         tasks.extend(asyncio.create_task(when_ready(step)) for step in self.steps)
         try:
@@ -200,9 +197,7 @@ class StepsFlow:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _step(
-        self, step: Step, context: Context, outputs: dict[str, Json], progress: Progress
-    ) -> Outcome | None:
+    async def _step(self, step: Step, context: Context, progress: Progress) -> Outcome | None:
         try:
             output, outcome = await step.body.run(context)
         except (StepFailedError, NaftikoError):
@@ -211,12 +206,12 @@ class StepsFlow:
             await progress.step()
             return None
         if output is not MISSING:
-            context[step.name] = outputs[step.name] = output
+            context[step.name] = output
         await progress.step()
         return outcome
 
-    def _mapped(self, outputs: Mapping[str, Json]) -> Json | Missing:
-        root: Json = dict(outputs)
+    def _mapped(self, context: Mapping[str, Json]) -> Json | Missing:
+        root: Json = dict(context)
         result: dict[str, Json] = {}
         for target in self.targets:
             value = target.value(root)
