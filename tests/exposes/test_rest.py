@@ -123,14 +123,6 @@ async def test_a_header_is_looked_for_only_where_the_operation_takes_one() -> No
     assert found == {"X-Trace": text("t")}
 
 
-@pytest.mark.parametrize("name", ["authorization", "Cookie", "HOST", "Proxy-Authorization"])
-@pytest.mark.parametrize("location", ["", "header"])
-async def test_credentials_of_the_caller_are_never_an_argument(name: str, location: str) -> None:
-    face = RestFace([route("/", argument(name, location, header=True))], ["api"])
-    _, found, _ = await ask(face, "/", headers=[(name.lower(), "secret")])
-    assert found == {}
-
-
 async def test_the_whole_body_is_an_argument_where_the_route_says_so() -> None:
     content = Argument(key="body", name="body", location="content")
     face = RestFace([route("/", content, argument("q", "query"), method="PUT")], ["api"])

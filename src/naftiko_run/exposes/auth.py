@@ -1,7 +1,8 @@
 """Authentication of callers: what an exposed adapter asks of each request.
 
 Secrets are compared in constant time, and an answer never says how close a wrong one was. What a
-caller authenticates with is never passed on: flows do not see headers.
+caller authenticates with is passed on only where a unit's ``with`` names that header field: no
+input is bound to it for having the same name.
 """
 
 import base64

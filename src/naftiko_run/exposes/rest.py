@@ -32,7 +32,6 @@ from naftiko_run.mapping.json_codec import loads
 from naftiko_run.types import MISSING, Argument, Flow, Headers, Json, Missing, Text
 
 _FORM = "application/x-www-form-urlencoded"
-_PRIVATE_HEADERS = frozenset({"authorization", "cookie", "host", "proxy-authorization"})
 _NOTHING: Mapping[str, Json] = {}
 
 
@@ -52,11 +51,11 @@ class Given:
         self.content: Json | Missing = MISSING
 
     def header(self, name: str) -> Json | Missing:
-        """Return a header field of the request; those that carry credentials are never given."""
-        lowered = name.lower()
-        if lowered in _PRIVATE_HEADERS:
-            return MISSING
-        value = header(self.scope, lowered.encode("latin-1", "replace"))
+        """Return a header field of the request.
+
+        Those that carry credentials are asked for only where the spec names them.
+        """
+        value = header(self.scope, name.lower().encode("latin-1", "replace"))
         return Text(value) if value else MISSING
 
 

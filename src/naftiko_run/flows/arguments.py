@@ -21,13 +21,41 @@ from naftiko_run.mapping.template import (
     parse,
     reference,
 )
-from naftiko_run.spec.document import UNSET, Adapter, Parameter, Unit, Unset, Where
+from naftiko_run.spec.document import (
+    UNSET,
+    Adapter,
+    Authentication,
+    Parameter,
+    Unit,
+    Unset,
+    Where,
+)
 from naftiko_run.types import MISSING, Argument, Input, Inputs, Json, Missing
 
 _REFERENCE = re.compile(r"([A-Za-z0-9_-]+)\.(\S+)")
 _LOCATED = re.compile(r"(path|query|header|cookie|body)\.(.+)")
 _PARAMETER_TARGET = re.compile(r"(?:path|pathParameters|query|queryParameters|header|body)\.(.+)")
 CONTENT = "body"
+_PRIVATE_HEADERS = frozenset({"authorization", "cookie", "host", "proxy-authorization"})
+
+
+def apikey_of(clause: Authentication) -> tuple[str, str]:
+    """Return where an adapter's callers send their key: its name, and ``header`` or ``query``."""
+    name = clause.fields.get("key") or clause.fields.get("name") or "X-API-Key"
+    place = clause.fields.get("placement") or clause.fields.get("in") or "header"
+    return str(name), str(place).lower()
+
+
+def private_headers(adapter: Adapter) -> frozenset[str]:
+    """Return the header fields, in lower case, that reach an upstream only where ``with`` says so.
+
+    They are what callers authenticate with, and what belongs to this connection.
+    """
+    clause = adapter.authentication
+    if clause is None or clause.type != "apikey":
+        return _PRIVATE_HEADERS
+    name, place = apikey_of(clause)
+    return _PRIVATE_HEADERS | ({name.lower()} if place != "query" else set())
 
 
 @dataclass(slots=True)
@@ -50,6 +78,7 @@ class Binder:
         self.scope = scope.using(f"'with' of {unit.name or unit.call!r}")
         self.route = route
         self.roots = ARGUMENT_ROOTS | {adapter.namespace}
+        self.private = private_headers(adapter)
         self.declared = {p.name: p for p in unit.parameters}
         self.references: dict[str, _Reference] = {}
         self.implicit: set[str] = set()
@@ -175,8 +204,13 @@ class Binder:
         location = "content" if _is_content(target) else ""
         if parameter is not None and self.unit.method and not location:
             location = parameter.location
+        if location == "header" and self._is_private(target.name):
+            location = ""
         self.references.setdefault(target.name, _Reference(target.name, target.name, location))
         return reference(target.name)
+
+    def _is_private(self, name: str) -> bool:
+        return name.lower() in self.private
 
     # --------------------------------------------------------------------------- arguments
 
@@ -187,7 +221,8 @@ class Binder:
             argument = _argument(
                 ref, self._direct.get(key, []), parameter, required=key in self._needed
             )
-            argument = replace(argument, header=argument.header and ref.name in self.implicit)
+            in_header = ref.name in self.implicit and not self._is_private(ref.name)
+            argument = replace(argument, header=argument.header and in_header)
             if self.unit.method:
                 # A body that is passed on as it is has no fields to look into, except those that
                 # the operation takes by name.

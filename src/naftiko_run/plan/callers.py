@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from naftiko_run.exposes.auth import Authenticator, apikey, basic, bearer
 from naftiko_run.findings import Finding
+from naftiko_run.flows.arguments import apikey_of
 from naftiko_run.mapping.scope import Scope
 from naftiko_run.spec.document import Adapter, Authentication
 
@@ -46,9 +47,8 @@ def _basic(_: Authentication, text: _Text, realm: str) -> Authenticator:
 
 
 def _apikey(clause: Authentication, text: _Text, realm: str) -> Authenticator:
-    name = clause.fields.get("key") or clause.fields.get("name") or "X-API-Key"
-    place = clause.fields.get("placement") or clause.fields.get("in") or "header"
-    return apikey(str(name), text("value"), str(place).lower(), realm)
+    name, place = apikey_of(clause)
+    return apikey(name, text("value"), place, realm)
 
 
 _SCHEMES: dict[str, Callable[[Authentication, _Text, str], Authenticator]] = {
