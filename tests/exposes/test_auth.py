@@ -1,11 +1,13 @@
 """What an exposed adapter asks of its callers."""
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from naftiko_run.exposes.auth import Authenticator, Refusal, apikey, basic, bearer
+from naftiko_run.exposes.units import ToolServer
 
 
 def scope(*headers: tuple[bytes, bytes], query: bytes = b"") -> dict[str, Any]:
@@ -84,3 +86,9 @@ def test_a_variable_that_is_not_set_lets_nobody_in_and_is_named() -> None:
     assert isinstance(refusal, Refusal)
     assert refusal.problem.status == 503
     assert refusal.problem.members["variables"] == ["TOKEN"]
+
+
+def test_lists_behind_authentication_are_not_shared_by_callers() -> None:
+    server = ToolServer(namespace="a", title="", version="1", instructions="", tools=())
+    assert server.cache_scope == "public"
+    assert replace(server, authenticator=BEARER).cache_scope == "private"

@@ -108,7 +108,7 @@ class McpFace:
             )
 
     def _new_server(self, served: ToolServer) -> Server[Any]:
-        hint = CacheHint(ttl_ms=LIST_SECONDS * 1000, scope="public")
+        hint = CacheHint(ttl_ms=LIST_SECONDS * 1000, scope=served.cache_scope)
         server: Server[Any] = Server(
             served.namespace,
             version=served.version,

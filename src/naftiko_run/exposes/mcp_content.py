@@ -28,8 +28,8 @@ def has_content(served: ToolServer) -> bool:
 
 def register_content(server: Server[Any], served: ToolServer) -> None:
     """Register the handlers for what an adapter has besides tools."""
-    resources = Resources(served.resources, served.resource_templates)
-    prompts = Prompts(served.prompts)
+    resources = Resources(served.resources, served.resource_templates, served.cache_scope)
+    prompts = Prompts(served.prompts, served.cache_scope)
     paged = types.PaginatedRequestParams
     if served.resources or served.resource_templates:
         server.add_request_handler("resources/list", paged, resources.list)

@@ -17,8 +17,10 @@ LIST_SECONDS = 60
 """How long a client may keep a list; those that listen hear of a change before."""
 
 
-def page(key: str, entries: Sequence[dict[str, Json]], cursor: str | None) -> dict[str, Any]:
-    """Answer a request for a list.
+def page(
+    key: str, entries: Sequence[dict[str, Json]], cursor: str | None, scope: str = "public"
+) -> dict[str, Any]:
+    """Answer a request for a list; ``scope`` says whether answers may be shared by callers.
 
     Raises:
         MCPError: the cursor is not one of this list.
@@ -26,7 +28,7 @@ def page(key: str, entries: Sequence[dict[str, Json]], cursor: str | None) -> di
     answer: dict[str, Any] = {
         "resultType": "complete",
         "ttlMs": LIST_SECONDS * 1000,
-        "cacheScope": "public",
+        "cacheScope": scope,
     }
     if cursor is None and len(entries) <= PAGE:
         return {key: list(entries), **answer}

@@ -26,15 +26,17 @@ _Context = ServerRequestContext[Any, Any]
 class Prompts:
     """Lists and fills the prompts of one adapter."""
 
-    def __init__(self, prompts: Iterable[Prompt]) -> None:
-        """Keep the prompts in their order."""
+    def __init__(self, prompts: Iterable[Prompt], scope: str = "public") -> None:
+        """Keep the prompts in their order; ``scope`` is that of the list."""
+        self._scope = scope
         self._prompts = {prompt.name: prompt for prompt in prompts}
 
     async def list(
         self, _context: _Context, params: types.PaginatedRequestParams
     ) -> dict[str, Any]:
         """Answer ``prompts/list``."""
-        return page("prompts", [_described(p) for p in self._prompts.values()], params.cursor)
+        entries = [_described(prompt) for prompt in self._prompts.values()]
+        return page("prompts", entries, params.cursor, self._scope)
 
     async def get(self, _context: _Context, params: types.GetPromptRequestParams) -> dict[str, Any]:
         """Answer ``prompts/get``."""

@@ -63,8 +63,11 @@ for _ending, _type in (
 class Resources:
     """Lists and reads the resources of one adapter."""
 
-    def __init__(self, fixed: Iterable[Resource], templates: Iterable[Resource]) -> None:
-        """Prepare what is looked for by URI."""
+    def __init__(
+        self, fixed: Iterable[Resource], templates: Iterable[Resource], scope: str = "public"
+    ) -> None:
+        """Prepare what is looked for by URI; ``scope`` is that of the lists."""
+        self._scope = scope
         self._fixed = tuple(fixed)
         self._exact = {r.uri: r for r in self._fixed if r.folder is None}
         self._folders = [r for r in self._fixed if r.folder is not None]
@@ -84,7 +87,7 @@ class Resources:
                 continue
             names = await to_thread.run_sync(folders.listed, resource.folder)
             entries.extend(_file_entry(resource, name) for name in names)
-        return page("resources", entries, params.cursor)
+        return page("resources", entries, params.cursor, self._scope)
 
     async def list_templates(
         self, _context: _Context, params: types.PaginatedRequestParams
@@ -93,7 +96,7 @@ class Resources:
         entries: list[dict[str, Json]] = [
             {"uriTemplate": resource.uri, **_described(resource)} for _, resource in self._templates
         ]
-        return page("resourceTemplates", entries, params.cursor)
+        return page("resourceTemplates", entries, params.cursor, self._scope)
 
     async def read(
         self, _context: _Context, params: types.ReadResourceRequestParams

@@ -118,6 +118,11 @@ class ToolServer:
     extension: "Extension | None" = None
     authenticator: Authenticator | None = None
 
+    @property
+    def cache_scope(self) -> str:
+        """Whether what it lists may be shared by callers: ``public`` or ``private``."""
+        return "private" if self.authenticator else "public"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
