@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from naftiko_run.exposes.auth import Authenticator
 from naftiko_run.exposes.router import shape
@@ -119,7 +119,7 @@ class ToolServer:
     authenticator: Authenticator | None = None
 
     @property
-    def cache_scope(self) -> str:
+    def cache_scope(self) -> Literal["public", "private"]:
         """Whether what it lists may be shared by callers: ``public`` or ``private``."""
         return "private" if self.authenticator else "public"
 
