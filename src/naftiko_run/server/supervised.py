@@ -55,13 +55,15 @@ class SupervisedDeployment:
         wanted = {key_of(listener): listener for listener in listeners}
         opened = open_sockets({k: v for k, v in wanted.items() if k not in self._sockets})
         sockets = {key: opened.get(key) or self._sockets[key] for key in wanted}
+        before = self._supervisor.content
         self._supervisor.content = Content(tuple(loaded), dict(self._sandboxes)).dumps()
         try:
             if self._sockets:
                 await self._supervisor.replace(sockets)
             else:
                 await self._supervisor.start(sockets)
-        except RuntimeError:
+        except (RuntimeError, asyncio.CancelledError):
+            self._supervisor.content = before
             for listening in opened.values():
                 listening.close()
             raise
@@ -73,6 +75,10 @@ class SupervisedDeployment:
     async def stop(self) -> None:
         """Let every worker finish and end."""
         await self._supervisor.stop()
+
+    def kill(self) -> None:
+        """End every worker at once."""
+        self._supervisor.kill()
 
     def summary(self) -> list[str]:
         """Say, one line per listener, what is served and where."""

@@ -9,9 +9,11 @@ Connections travel over a Unix socket as file descriptors; its end tells a worke
 import array
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -23,9 +25,16 @@ ENVIRONMENT = "NAFTIKO_WORKER"
 _READY = b"ready"
 _START_SECONDS = 60
 _RESTART_SECONDS = 0.5
+_PAUSE_SECONDS = 0.1
+"""How long nothing is accepted where the system lacks what a connection needs."""
+_QUIET_SECONDS = 60
+"""How long the same trouble is not told again."""
+_BATCH = 64
+_LATER = frozenset({errno.EINTR, errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS})
+"""What the system may have again in a moment."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Worker:
     process: asyncio.subprocess.Process
     channel: socket.socket
@@ -47,8 +56,13 @@ class Supervisor:
     _workers: list[_Worker] = field(default_factory=list)
     _listening: dict[str, socket.socket] = field(default_factory=dict)
     _turn: int = 0
+    _alive: set[_Worker] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _stopping: bool = False
+    _pending: deque[tuple[str, socket.socket]] = field(default_factory=deque)
+    _full: list[socket.socket] = field(default_factory=list)
+    _paused: asyncio.TimerHandle | None = None
+    _told: dict[str, float] = field(default_factory=dict)
 
     async def start(self, listening: Mapping[str, socket.socket]) -> None:
         """Start the workers; once they are ready, accept on these sockets.
@@ -56,17 +70,20 @@ class Supervisor:
         Raises:
             RuntimeError: a worker did not become ready.
         """
-        self._workers = list(await asyncio.gather(*(self._spawn() for _ in range(self.count))))
+        self._workers = await self._crew()
         self._accept(listening)
 
     async def replace(self, listening: Mapping[str, socket.socket]) -> None:
-        """Serve anew: new workers take over, the old ones finish what they have."""
-        fresh = await asyncio.gather(*(self._spawn() for _ in range(self.count)))
-        retired, self._workers = self._workers, list(fresh)
+        """Serve anew: new workers take over, the old ones finish what they have.
+
+        Raises:
+            RuntimeError: a worker did not become ready; nothing has changed then.
+        """
+        fresh = await self._crew()
+        retired, self._workers = self._workers, fresh
         self._accept(listening)
         for worker in retired:
-            worker.retired = True
-            worker.channel.close()
+            self._retire(worker)
 
     def _accept(self, listening: Mapping[str, socket.socket]) -> None:
         loop = asyncio.get_running_loop()
@@ -74,74 +91,165 @@ class Supervisor:
             if listening.get(name) is not sock:
                 loop.remove_reader(sock)
                 sock.close()
-        for name, sock in listening.items():
-            if self._listening.get(name) is not sock:
-                loop.add_reader(sock, self._accepted, name, sock)
         self._listening = dict(listening)
+        self._resume()
 
     def _accepted(self, name: str, sock: socket.socket) -> None:
-        for _ in range(64):
+        for _ in range(_BATCH):
+            if self._pending or self._paused:
+                return
             try:
                 connection, _ = sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                self.say(f"cannot accept a connection: {error.strerror}")
+                # It stays in the backlog: looking again at once would find the same.
+                self._say_once(f"cannot accept a connection: {error.strerror}")
+                self._pause(_PAUSE_SECONDS)
                 return
-            with connection:
-                self._hand_over(name, connection)
+            self._pending.append((name, connection))
+            self._hand_over()
 
-    def _hand_over(self, name: str, connection: socket.socket) -> None:
+    def _hand_over(self) -> None:
+        """Give what was accepted to the workers; accept nothing while none can take it."""
+        while self._pending:
+            name, connection = self._pending[0]
+            if not self._given(name, connection):
+                return
+            self._pending.popleft()
+            connection.close()
+
+    def _given(self, name: str, connection: socket.socket) -> bool:
+        """Give a connection to a worker; where all are full, wait until one is not."""
+        full: list[socket.socket] = []
+        later = False
         for _ in range(len(self._workers)):
             self._turn = (self._turn + 1) % len(self._workers)
+            channel = self._workers[self._turn].channel
             try:
-                socket.send_fds(
-                    self._workers[self._turn].channel, [name.encode()], [connection.fileno()]
-                )
-            except OSError:
-                continue
-            return
+                socket.send_fds(channel, [name.encode()], [connection.fileno()])
+            except BlockingIOError:
+                full.append(channel)
+            except OSError as error:
+                later = later or error.errno in _LATER
+            else:
+                return True
+        if not full and not later:
+            self._say_once("a connection is lost: no worker is there to take it")
+            return True
+        self._pause(_PAUSE_SECONDS)
+        for channel in full:
+            asyncio.get_running_loop().add_writer(channel, self._resume)
+        self._full.extend(full)
+        return False
+
+    def _pause(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        for sock in self._listening.values():
+            loop.remove_reader(sock)
+        if self._paused is None:
+            self._paused = loop.call_later(seconds, self._resume)
+
+    def _resume(self) -> None:
+        loop = asyncio.get_running_loop()
+        for channel in self._full:
+            loop.remove_writer(channel)
+        self._full.clear()
+        if self._paused is not None:
+            self._paused.cancel()
+            self._paused = None
+        self._hand_over()
+        if self._paused is None:
+            for name, sock in self._listening.items():
+                loop.add_reader(sock, self._accepted, name, sock)
+
+    def _say_once(self, text: str) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._told.get(text, -_QUIET_SECONDS) >= _QUIET_SECONDS:
+            self._told[text] = now
+            self.say(text)
 
     # ------------------------------------------------------------------------------- workers
 
+    async def _crew(self) -> list[_Worker]:
+        """Start all workers, or none.
+
+        Raises:
+            RuntimeError: one did not become ready; the others are told to stop.
+        """
+        spawned = await asyncio.gather(
+            *(self._spawn() for _ in range(self.count)), return_exceptions=True
+        )
+        workers = [each for each in spawned if isinstance(each, _Worker)]
+        for failure in spawned:
+            if isinstance(failure, BaseException):
+                for worker in workers:
+                    self._retire(worker)
+                raise failure
+        return workers
+
     async def _spawn(self) -> _Worker:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)  # noqa: FBT003 - the socket's own signature
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                *self.command,
-                env={**os.environ, ENVIRONMENT: str(theirs.fileno())},
-                pass_fds=(theirs.fileno(),),
-                stdin=asyncio.subprocess.PIPE,
-            )
-        worker = _Worker(process, ours)
-        await _give(process, self.content)
         try:
+            worker = await self._process()
+        except OSError as error:
+            raise RuntimeError(f"a worker did not start: {error.strerror}") from None
+        self._alive.add(worker)
+        try:
+            await _give(worker.process, self.content)
             async with asyncio.timeout(_START_SECONDS):
-                said = await asyncio.get_running_loop().sock_recv(ours, 64)
+                said = await asyncio.get_running_loop().sock_recv(worker.channel, 64)
         except (TimeoutError, OSError):
             said = b""
+        except asyncio.CancelledError:
+            _kill(worker)
+            worker.channel.close()
+            raise
         if said != _READY:
-            ours.close()
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            _kill(worker)
+            worker.channel.close()
+            await worker.process.wait()
+            self._alive.discard(worker)
             raise RuntimeError("a worker did not start")
-        self._watch(worker)
-        return worker
-
-    def _watch(self, worker: _Worker) -> None:
         task = asyncio.create_task(self._replace_when_dead(worker))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return worker
+
+    async def _process(self) -> _Worker:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)  # noqa: FBT003 - the socket's own signature
+        try:
+            with theirs:
+                process = await asyncio.create_subprocess_exec(
+                    *self.command,
+                    env={**os.environ, ENVIRONMENT: str(theirs.fileno())},
+                    pass_fds=(theirs.fileno(),),
+                    stdin=asyncio.subprocess.PIPE,
+                )
+        except OSError:
+            ours.close()
+            raise
+        return _Worker(process, ours)
+
+    def _retire(self, worker: _Worker) -> None:
+        """Tell a worker to finish what it has, and to end."""
+        worker.retired = True
+        self._close(worker)
+
+    def _close(self, worker: _Worker) -> None:
+        if worker.channel in self._full:
+            asyncio.get_running_loop().remove_writer(worker.channel)
+            self._full.remove(worker.channel)
+        worker.channel.close()
 
     async def _replace_when_dead(self, worker: _Worker) -> None:
         status = await worker.process.wait()
+        self._alive.discard(worker)
         if self._stopping or worker.retired:
             return
         self.say(f"worker {worker.process.pid} ended with status {status}: it is replaced")
-        worker.channel.close()
-        while not self._stopping and not worker.retired:
+        self._close(worker)
+        while not worker.retired:
             try:
                 fresh = await self._spawn()
             except RuntimeError as error:
@@ -150,33 +258,60 @@ class Supervisor:
                 continue
             if worker in self._workers:
                 self._workers[self._workers.index(worker)] = fresh
+                self._resume()
             else:
-                fresh.retired = True
-                fresh.channel.close()
+                self._retire(fresh)
             return
 
     async def stop(self) -> None:
-        """Accept nothing more, let every worker finish, and end them."""
+        """Accept nothing more, let every worker finish, also retired ones, and end them."""
         self._stopping = True
-        loop = asyncio.get_running_loop()
-        for sock in self._listening.values():
-            self._accepted_last(sock)
-            loop.remove_reader(sock)
-            sock.close()
-        for worker in self._workers:
-            worker.channel.close()
-        waits = [worker.process.wait() for worker in self._workers]
+        for task in self._tasks:
+            task.cancel()
+        self._accept_last()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_SECONDS):
+                while self._pending:  # noqa: ASYNC110 - room comes without an event
+                    await asyncio.sleep(_PAUSE_SECONDS / 10)
+        for _, connection in self._pending:
+            self._say_once("a connection is lost: no worker took it in time")
+            connection.close()
+        self._pending.clear()
+        self._resume()
+        for worker in self._alive:
+            self._retire(worker)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GRACE_SECONDS + 5):
-                await asyncio.gather(*waits)
-        for worker in self._workers:
-            with contextlib.suppress(ProcessLookupError):
-                worker.process.kill()
+                await self._ended()
+        self.kill()
+        await self._ended()
 
-    def _accepted_last(self, sock: socket.socket) -> None:
-        for name, known in self._listening.items():
-            if known is sock:
-                self._accepted(name, sock)
+    def _accept_last(self) -> None:
+        """Take who waits in the backlogs: connected already, and reset if the sockets closed."""
+        loop = asyncio.get_running_loop()
+        sockets, self._listening = self._listening, {}
+        for name, sock in sockets.items():
+            loop.remove_reader(sock)
+            # Nothing may stand between the last accept and the close: who came then is reset.
+            with sock, contextlib.suppress(OSError):
+                sock.listen(0)
+                while True:
+                    connection, _ = sock.accept()
+                    self._pending.append((name, connection))
+                    self._hand_over()
+
+    async def _ended(self) -> None:
+        await asyncio.gather(*(worker.process.wait() for worker in self._alive))
+
+    def kill(self) -> None:
+        """End every worker at once, whatever it does."""
+        for worker in self._alive:
+            _kill(worker)
+
+
+def _kill(worker: _Worker) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        worker.process.kill()
 
 
 async def _give(process: asyncio.subprocess.Process, content: bytes) -> None:
