@@ -1,5 +1,6 @@
 """The process from its start to its end: exit statuses, signals under load, several files."""
 
+import contextlib
 import signal
 import socket
 import subprocess
@@ -46,10 +47,36 @@ def test_a_port_that_is_taken_ends_the_start_with_one_line() -> None:
         ended = run("--sandbox", KEYS, "--port", f"{KEYS_REST}={port}", "--port", f"{KEYS_MCP}=0")
     assert ended.returncode == 3
     assert ended.stdout == ""
-    assert ended.stderr == (
+    (line,) = [line for line in ended.stderr.splitlines() if " W-" not in line]
+    assert line == (
         f"naftiko-run: cannot listen on 127.0.0.1:{port}: the port is already in use"
-        f" ({KEYS_REST}); move it with --port {KEYS_REST}=PORT\n"
+        f" ({KEYS_REST}); move it with --port {KEYS_REST}=PORT"
     )
+
+
+def test_what_was_found_is_told_before_the_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        text = capability(routes=(*ITEMS, ("GET", "/broken", "shop.nobody")), port=port)
+        ended = run("serv", str(write(tmp_path / "a.yaml", text)))
+    assert ended.returncode == 3
+    *found, last = ended.stderr.splitlines()
+    assert any(line.startswith("serv:") for line in found), found
+    assert any("E-CALL-OPERATION" in line for line in found)
+    assert last.startswith(f"naftiko-run: cannot listen on 127.0.0.1:{port}: ")
+
+
+def test_workers_that_do_not_start_end_the_start(tmp_path: Path) -> None:
+    # What only a worker executes: it ends before it is ready.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os\nif os.environ.get('NAFTIKO_WORKER'):\n    os._exit(7)\n", "utf-8"
+    )
+    file = write(tmp_path / "a.yaml", capability(routes=ITEMS))
+    ended = run(
+        str(file), "--workers=2", "--port=shop-rest=0", environ={"PYTHONPATH": str(tmp_path)}
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "naftiko-run: a worker did not start\n"
 
 
 def test_an_address_of_another_machine_ends_the_start() -> None:
@@ -399,6 +426,34 @@ def test_what_is_in_flight_is_finished_and_nothing_new_begins(
             answer = connection.read()
             assert (answer.json, answer.headers["connection"]) == ({"held": True}, "close")
         assert process.wait() == 0
+
+
+@pytest.mark.parametrize("more", [(), ("--workers=2",)], ids=["one process", "two workers"])
+def test_a_second_signal_ends_at_once(
+    tmp_path: Path, upstream: Upstream, more: tuple[str, ...]
+) -> None:
+    arrived, released = threading.Event(), threading.Event()
+
+    def held(_: Received) -> Reply:
+        arrived.set()
+        released.wait(20)
+        return Reply()
+
+    upstream.reply = held
+    file = write(tmp_path / "a.yaml", capability(base=upstream.url, routes=ITEMS))
+    with serving(str(file), *more, adapters=("shop-rest",)) as process:
+        port = process.port("shop-rest")
+        with Connection(port) as connection:
+            connection.send(b"GET /items HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            assert arrived.wait(20)
+            process.signal(signal.SIGTERM)
+            assert until(lambda: not _listens(port))
+            process.signal(signal.SIGTERM)
+            assert process.wait() == 143
+            with contextlib.suppress(ConnectionError):  # reset, or closed: no made-up answer
+                assert connection.socket.recv(1) == b""
+        assert process.err.text == ""
+        released.set()
 
 
 def _listens(port: int) -> bool:

@@ -5,7 +5,7 @@ import gc
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from naftiko_run.cli.logs import configure
 from naftiko_run.cli.status import INVALID, NO_LISTENER, OK
@@ -38,10 +38,13 @@ def serve(paths: Sequence[str], settings: Settings) -> int:
 
     async def main() -> int:
         # Before anything is announced: who reads the announcement may ask to stop at once.
-        stopped = asyncio.ensure_future(until_stopped())
+        at_once: list[Callable[[], None]] = []
+        stopped = asyncio.ensure_future(until_stopped(at_once))
         try:
             async with running(loaded, settings) as runtime:
-                return await _serve(paths, runtime, loaded, missing, stopped, since)
+                deployment = _deployment(runtime)
+                at_once.append(deployment.kill)
+                return await _serve(paths, runtime, deployment, loaded, missing, stopped, since)
         except PortError as error:
             say(str(error))
             return NO_LISTENER
@@ -53,6 +56,7 @@ def serve(paths: Sequence[str], settings: Settings) -> int:
 async def _serve(
     paths: Sequence[str],
     runtime: Runtime,
+    deployment: Deployment | SupervisedDeployment,
     loaded: list[Loaded],
     missing: Sequence[Finding],
     stopped: asyncio.Future[None],
@@ -66,8 +70,18 @@ async def _serve(
         why = "a file is invalid (--strict)" if plan.serves_anything else "nothing can be served"
         say(why)
         return INVALID
-    deployment = _deployment(runtime)
-    await deployment.apply(plan.listeners, loaded)
+    try:
+        await deployment.apply(plan.listeners, loaded)
+    except (PortError, RuntimeError) as error:
+        # What was found may be the very reason: a port that only a misspelt name leaves in place.
+        show(prepared.findings)
+        for line in _unused(settings, loaded, plan):
+            say(line)
+        if isinstance(error, PortError):
+            raise
+        say(str(error))
+        await deployment.stop()
+        return INVALID
     _freeze()
     for line in deployment.summary():
         print(printable(line), flush=True)

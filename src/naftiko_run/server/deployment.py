@@ -119,6 +119,9 @@ class Deployment:
         await server.start()
         self._running[key] = _Running(placed, app, server)
 
+    def kill(self) -> None:
+        """Do nothing: what there is ends with this process."""
+
     def _drain(self, stopping: Sequence[_Running]) -> None:
         # Every listener stops accepting before the first one waits for its requests.
         for running in stopping:

@@ -7,9 +7,10 @@ connection, and what is in flight is finished before the process ends.
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import uvicorn
@@ -206,19 +207,25 @@ def _config(app: ASGIApp) -> uvicorn.Config:
     )
 
 
-async def until_stopped() -> None:
-    """Wait for SIGINT or SIGTERM; a second one ends the process at once."""
+async def until_stopped(at_once: Sequence[Callable[[], None]] = ()) -> None:
+    """Wait for SIGINT or SIGTERM; a second one ends the process at once.
+
+    ``at_once`` is called before that end, which leaves no time for anything else: the status is
+    that of a process which the signal ended.
+    """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
 
-    def asked() -> None:
+    def asked(number: int) -> None:
         if stop.is_set():
-            raise KeyboardInterrupt
+            for end in at_once:
+                end()
+            os._exit(128 + number)
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
-            loop.add_signal_handler(number, asked)
+            loop.add_signal_handler(number, asked, number)
     await stop.wait()
 
 
