@@ -1,5 +1,6 @@
 """Where the arguments of a route come from, over in-process ASGI."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
@@ -233,6 +234,64 @@ async def test_two_adapters_of_one_path_are_told_apart_by_their_prefix() -> None
     assert (status, headers["allow"]) == (405, "GET")
 
 
+async def test_below_an_adapters_prefix_its_own_routes_win() -> None:
+    async def other(_: Inputs) -> Outcome:
+        return Outcome(201, b'"other"', JSON)
+
+    mine = route("/x", adapter="one")
+    for own in ("/one/x", "/{any}/x"):
+        theirs = route(own, *(argument(n) for n in ["any"]), adapter="two", flow=other)
+        for routes in ([mine, theirs], [theirs, mine]):
+            face = RestFace(routes, ["one", "two"])
+            assert (await ask(face, "/one/x"))[0] == 200
+            assert (await ask(face, "/two/one/x"))[0] == 201
+    deeper = route("/one/x", adapter="one", flow=other)
+    assert (await ask(RestFace([mine, deeper], ["one"]), "/one/x"))[0] == 201, "its own path"
+
+
+async def test_a_body_that_does_not_arrive_is_not_waited_for() -> None:
+    face = RestFace([route("/", argument("a"), method="POST")], ["api"], body_seconds=0.01)
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/",
+        "query_string": b"",
+        "headers": [(b"content-length", b"9")],
+    }
+    sent: list[Any] = []
+    asked = 0
+
+    async def receive() -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            return {"type": "http.request", "body": b"{", "more_body": True}
+        if asked == 2:
+            await asyncio.sleep(60)
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:  # noqa: ANN401 - an ASGI message
+        sent.append(message)
+
+    await asyncio.wait_for(face(scope, receive, send), 10)
+    assert sent[0]["status"] == 408
+    assert (b"connection", b"close") in sent[0]["headers"]
+    assert b"the request body took longer than 0.01 seconds" in sent[1]["body"]
+
+
+@pytest.mark.parametrize("value", ["José", "日本", "plain", "José".encode().decode("latin-1")])
+@pytest.mark.parametrize("charset", ["utf-8", "latin-1"])
+async def test_header_fields_are_read_as_utf8_or_else_latin1(value: str, charset: str) -> None:
+    face = RestFace([route("/", argument("x", "header"))], ["api"])
+    try:
+        sent = value.encode(charset).decode("latin-1")
+    except UnicodeEncodeError:
+        return
+    _, found, _ = await ask(face, "/", headers=[("x", sent)])
+    read = value if charset == "utf-8" or value != "JosÃ©" else "José"
+    assert found == {"header.x": text(read)}
+
+
 async def test_a_unit_that_was_left_out_says_why() -> None:
     finding = Finding(code="E-CALL-OPERATION", severity=Severity.ERROR, message="no 'x'")
     face = RestFace([route("/", flow=None, finding=finding)], ["api"])
@@ -249,6 +308,14 @@ async def test_an_answer_without_a_body_says_nothing_of_its_length(status: int) 
     found, body, headers = await ask(RestFace([route("/", flow=empty)], ["api"]), "/")
     assert (found, body, headers["etag"]) == (status, None, '"v"')
     assert "content-length" not in headers
+
+
+async def test_an_answer_without_content_has_no_media_type() -> None:
+    async def empty(_: Inputs) -> Outcome:
+        return Outcome(204, b"", JSON)
+
+    _, _, headers = await ask(RestFace([route("/", flow=empty)], ["api"]), "/")
+    assert "content-type" not in headers
 
 
 @pytest.mark.parametrize("status", [0, 100, 199, 600, 999])

@@ -30,7 +30,7 @@ class ListenerApp:
     """Answers the requests of one listener.
 
     REST routes come first; ``/openapi.json``, ``/docs``, ``/healthz`` and the MCP endpoints answer
-    where no route claims their path.
+    where no route claims their path and method.
     """
 
     def __init__(self, address: str, *, allowed_hosts: Iterable[str] = ()) -> None:
@@ -40,6 +40,7 @@ class ListenerApp:
         self.endpoints: dict[str, _RunningFace] = {}
         self.pages: dict[str, tuple[bytes, str]] = {}
         self._ours: set[str] = set()
+        self._mixed = False
         self._authenticators: dict[str, Authenticator] = {}
         self._asked: tuple[Authenticator, ...] = ()
         self._faces: dict[str, _RunningFace] = {}
@@ -67,14 +68,21 @@ class ListenerApp:
         endpoints = {f"/{face.namespace}/mcp": face for face in faces}
         if len(faces) == 1:
             endpoints |= {"/mcp": faces[0], "/": faces[0]}
-        # What a route claims is the route's, whatever else would answer there.
-        free = {path for path in (*pages, *endpoints) if not rest.router.find(path.encode())}
+        # What a route claims is the route's: a page or an endpoint that it would answer for is
+        # not served, and at those that are a route still answers its other methods.
+        methods = dict.fromkeys(pages, "GET") | dict.fromkeys(endpoints, "POST")
+        free = {
+            path
+            for path, method in methods.items()
+            if rest.router.best(path.encode(), method) is None
+        }
         self._authenticators = {
             s.namespace: s.authenticator for s in listener.servers if s.authenticator
         }
         asked = {id(r.authenticator): r.authenticator for r in listener.routes if r.authenticator}
         self._asked = tuple(asked.values())
         self.rest, self.pages, self._ours = rest, pages, free
+        self._mixed = bool(listener.routes)
         self.endpoints = {path: face for path, face in endpoints.items() if path in free}
         for namespace, running in gone.items():
             del self._faces[namespace]
@@ -106,7 +114,9 @@ class ListenerApp:
             await send_bytes(send, refusal.status, refusal.dumps(), MEDIA_TYPE)
             return
         path: str = scope["path"]
-        if path in self._ours or path.rstrip("/") in self.endpoints:
+        if (path in self._ours or path.rstrip("/") in self.endpoints) and not (
+            self._mixed and self.rest.serves(scope)
+        ):
             await self._answer(path, scope, receive, send)
         else:
             await self.rest(scope, receive, send)

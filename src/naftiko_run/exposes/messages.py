@@ -7,6 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.types import Receive, Scope, Send
 
+from naftiko_run.exposes.mcp_overseer import Overseer
 from naftiko_run.types import Headers, Json, Text, Texts
 
 MAX_BODY = 4 * 1024 * 1024
@@ -16,6 +17,9 @@ MAX_BODY = 4 * 1024 * 1024
 MAX_FIELDS = 1000
 """The most names that a query, a form or an object of arguments may have: each one that is unknown
 is worth a sentence to its sender, so their number is the cost of a wrong request."""
+
+BODY_SECONDS = 30.0
+"""How long a request body may take to arrive, the same for every face."""
 
 _LINGER_BYTES = 16 * MAX_BODY
 _LINGER_SECONDS = 5.0
@@ -43,6 +47,10 @@ class BodyTooLargeError(Exception):
     """A request body that goes over :data:`MAX_BODY`."""
 
 
+class BodyTooSlowError(Exception):
+    """A request body that takes longer than it may."""
+
+
 class DisconnectedError(Exception):
     """The caller went away before its request was complete."""
 
@@ -51,9 +59,43 @@ def header(scope: Scope, name: bytes) -> str:
     """Return the first value of a request header field, empty where there is none."""
     for key, value in scope["headers"]:
         if key == name:
-            text: str = value.decode("latin-1").strip()
-            return text
+            return _field_text(value.strip(b" \t"))
     return ""
+
+
+def _field_text(value: bytes) -> str:
+    """Read a field value: UTF-8, as everybody sends it today, else what HTTP began with."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+class BodyReader:
+    """Reads request bodies within a time limit, by one timer for all of them."""
+
+    def __init__(self, seconds: float = BODY_SECONDS) -> None:
+        """Give each body so many seconds."""
+        self.seconds = seconds
+        self._reading = Overseer()
+
+    async def __call__(self, scope: Scope, receive: Receive) -> bytes:
+        """Read a request's whole body.
+
+        Raises:
+            BodyTooSlowError: it did not arrive in time.
+            BodyTooLargeError: it is larger than :data:`MAX_BODY`.
+            DisconnectedError: the caller went away.
+        """
+        work = self._reading.begin(self.seconds)
+        try:
+            return await read_body(scope, receive)
+        except asyncio.CancelledError:
+            if self._reading.why(work) is None:
+                raise
+            raise BodyTooSlowError from None
+        finally:
+            self._reading.end(work)
 
 
 async def read_body(scope: Scope, receive: Receive) -> bytes:
@@ -123,7 +165,9 @@ async def send_bytes(
 ) -> None:
     """Send a whole answer."""
     fields = [_NOSNIFF]
-    if media_type == "application/json":
+    if status == 204:
+        pass  # without content there is nothing that has a media type
+    elif media_type == "application/json":
         fields.append(_JSON)
     elif media_type:
         fields.append((b"content-type", media_type.encode("latin-1", "replace")))

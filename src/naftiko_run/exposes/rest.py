@@ -7,21 +7,23 @@ Everything about a route is worked out when it is added; a request only runs it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.types import Receive, Scope, Send
 
 from naftiko_run.errors import FieldProblem, InputError
 from naftiko_run.exposes.messages import (
+    BODY_SECONDS,
     MAX_BODY,
     MAX_FIELDS,
+    BodyReader,
     BodyTooLargeError,
+    BodyTooSlowError,
     DisconnectedError,
     Unknown,
     header,
     parse_cookies,
     parse_pairs,
-    read_body,
     send_and_close,
     send_bytes,
 )
@@ -65,11 +67,12 @@ Take = Callable[[Given], "Json | Missing"]
 class Endpoint:
     """One route, ready to answer."""
 
-    __slots__ = ("_names", "_takes", "_takes_content", "flow", "route")
+    __slots__ = ("_names", "_read_body", "_takes", "_takes_content", "flow", "route")
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, route: Route, read_body: BodyReader) -> None:
         """Work out where each argument of the route comes from."""
         self.route = route
+        self._read_body = read_body
         self.flow: Flow | None = route.flow
         self._takes = tuple((a.key, _PLACES[a.location](a)) for a in route.arguments)
         self._names = frozenset(a.name for a in route.arguments)
@@ -89,6 +92,11 @@ class Endpoint:
             problem = Problem(413, f"the request body has more than {MAX_BODY} bytes")
             await send_and_close(receive, send, 413, problem.dumps(), MEDIA_TYPE)
             return
+        except BodyTooSlowError:
+            seconds = f"{self._read_body.seconds:g}"
+            problem = Problem(408, f"the request body took longer than {seconds} seconds")
+            await send_and_close(receive, send, 408, problem.dumps(), MEDIA_TYPE)
+            return
         except DisconnectedError:
             return
         except Exception as error:  # noqa: BLE001 - one boundary turns every error into an answer
@@ -105,7 +113,7 @@ class Endpoint:
         scope = given.scope
         if scope["method"] in ("GET", "HEAD") and not _has_body(scope):
             return
-        body = await read_body(scope, receive)
+        body = await self._read_body(scope, receive)
         if not body:
             return
         coding = header(scope, b"content-encoding").lower()
@@ -152,51 +160,73 @@ class Claim:
     selective: bool = False
 
 
+@dataclass(slots=True)
+class _Claimants:
+    """The routes of one method and shape of path: those at their own path, those below a prefix."""
+
+    path: str
+    bare: list[Route] = field(default_factory=list)
+    prefixed: list[Route] = field(default_factory=list)
+
+    def add(self, route: Route, path: str) -> None:
+        (self.bare if path == route.path else self.prefixed).append(route)
+
+
 class RestFace:
     """Serves the REST routes of one listener; as ASGI it answers every path."""
 
-    def __init__(self, routes: Sequence[Route], adapters: Sequence[str]) -> None:
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        adapters: Sequence[str],
+        *,
+        body_seconds: float = BODY_SECONDS,
+    ) -> None:
         """Build the router: each route at its own path and below its adapter's namespace."""
         self.router: Router[Claim] = Router()
-        claims: dict[tuple[str, str], list[Route]] = {}
-        for route in routes:
-            prefixed = f"/{route.adapter}{route.path}"
-            claims.setdefault((prefixed, route.method), []).append(route)
-            claims.setdefault((route.path, route.method), []).append(route)
+        self._read_body = BodyReader(body_seconds)
         self._endpoints: dict[int, Endpoint] = {}
-        self._merge(claims)
+        claims: dict[tuple[str, str], _Claimants] = {}
+        for route in routes:
+            for path in (f"/{route.adapter}{route.path}", route.path):
+                claimants = claims.setdefault((shape(path), route.method), _Claimants(path))
+                claimants.add(route, path)
+        for (_, method), claimants in claims.items():
+            self._claim(method, claimants)
         self.adapters = tuple(adapters)
 
-    def _merge(self, claims: Mapping[tuple[str, str], list[Route]]) -> None:
-        merged: dict[tuple[str, str], tuple[str, list[Route]]] = {}
-        for (path, method), routes in claims.items():
-            _, known = merged.setdefault((shape(path), method), (path, []))
-            known.extend(r for r in routes if r not in known)
-        for (_, method), (path, routes) in merged.items():
-            adapters = dict.fromkeys(r.adapter for r in routes)
-            conflict: tuple[str, ...] = ()
-            if len(adapters) > 1:
-                conflict = tuple(f"/{r.adapter}{r.path}" for r in routes)
-            # A route that asks for a constant query comes before one that does not.
-            ordered = sorted(routes, key=lambda route: -len(route.query))
-            endpoints = tuple(self._endpoint(route) for route in ordered)
-            selective = any(route.query for route in routes)
-            self.router.add(path, method, Claim(endpoints, conflict, selective))
+    def _claim(self, method: str, claimants: "_Claimants") -> None:
+        # Below an adapter's namespace its own routes are what is meant.
+        routes = claimants.bare
+        if claimants.prefixed:
+            own = {route.adapter for route in claimants.prefixed}
+            routes = [r for r in routes if r.adapter in own] or claimants.prefixed
+        conflict: tuple[str, ...] = ()
+        if len({route.adapter for route in routes}) > 1:
+            conflict = tuple(f"/{r.adapter}{r.path}" for r in routes)
+        # A route that asks for a constant query comes before one that does not.
+        ordered = sorted(routes, key=lambda route: -len(route.query))
+        endpoints = tuple(self._endpoint(route) for route in ordered)
+        selective = any(route.query for route in routes)
+        self.router.add(claimants.path, method, Claim(endpoints, conflict, selective))
 
     def _endpoint(self, route: Route) -> Endpoint:
         known = self._endpoints.get(id(route))
         if known is None:
-            known = self._endpoints[id(route)] = Endpoint(route)
+            known = self._endpoints[id(route)] = Endpoint(route, self._read_body)
         return known
 
     def find(self, scope: Scope) -> list[Match[Claim]]:
         """Find the routes of a request's path, the best first."""
         return self.router.find(_raw_path(scope))
 
+    def serves(self, scope: Scope) -> bool:
+        """Say whether a route has the path and the method of a request."""
+        return self.router.best(_raw_path(scope), scope["method"]) is not None
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        method: str = scope["method"]
-        found = self.router.best(_raw_path(scope), method)
+        found = self.router.best(_raw_path(scope), scope["method"])
         if found is None:
             await self._not_found(scope, send)
             return
