@@ -121,12 +121,16 @@ OPTIONS: tuple[Option, ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the options say, checked; ``variables`` and upstream URLs are never printed."""
+    """What the options say, checked; ``variables`` and upstream URLs are never printed.
+
+    ``from_environment`` are the names that no option gave, as ``--port NAME``, ``--upstream NAME``.
+    """
 
     host: str = ""
     ports: Mapping[str, int] = field(default_factory=dict)
     upstreams: Mapping[str, str] = field(default_factory=dict, repr=False)
     origin: str = ""
+    from_environment: frozenset[str] = frozenset()
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
     sandbox: bool = False
     sandbox_database: str = ":memory:"

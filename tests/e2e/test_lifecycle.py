@@ -127,10 +127,13 @@ def test_wrong_usage_is_one_line_and_status_2(arguments: list[str]) -> None:
 def test_version_and_help_go_to_stdout() -> None:
     ended = run("--version")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "naftiko-run 0.1.0\n", "")
-    for arguments in (["--help"], [], ["serve", "--help"], ["call", "--help"]):
+    for arguments in (["--help"], ["serve", "--help"], ["call", "--help"]):
         ended = run(*arguments)
         assert (ended.returncode, ended.stderr) == (0, "")
         assert ended.stdout.startswith("usage: naftiko-run")
+    ended = run()
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("usage: naftiko-run")
 
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
@@ -230,16 +233,46 @@ def test_what_cannot_be_served_is_left_out_and_says_so(tmp_path: Path, upstream:
     assert strict.stderr.splitlines()[-1] == "naftiko-run: a file is invalid (--strict)"
 
 
-def test_an_option_that_names_nothing_is_told(tmp_path: Path) -> None:
-    file = write(tmp_path / "a.yaml", capability(routes=ITEMS))
-    options = ("--port=shop=0", "--upstream=shp=http://127.0.0.1:9", "--upstream=SHOP=http://[::1]")
-    with serving(str(file), *options, adapters=("shop-rest",)) as process:
-        said = process.err.wait_for(lambda lines: len(lines) >= 2)
-        assert said
+def test_an_option_that_names_nothing_is_wrong_usage(tmp_path: Path) -> None:
+    file = str(write(tmp_path / "a.yaml", capability(routes=ITEMS)))
+    for option, said in (
+        ("--port=shop-rset=0", "--port: no exposed adapter 'shop-rset'; did you mean 'shop-rest'?"),
+        ("--upstream=shp=http://[::1]", "--upstream: no consumed namespace 'shp'; did you mean"),
+        ("--upstream=x=http://[::1]", "--upstream: no consumed namespace 'x'; there is shop"),
+    ):
+        ended = run(file, option)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        (line,) = ended.stderr.splitlines()
+        assert line.startswith(f"naftiko-run: {said}")
+    call = run("call", file, "GET /items", "--upstream=shp=http://127.0.0.1:9")
+    assert (call.returncode, len(call.stderr.splitlines())) == (2, 1)
+
+
+def test_a_variable_that_names_nothing_is_told(tmp_path: Path) -> None:
+    file = str(write(tmp_path / "a.yaml", capability(routes=ITEMS)))
+    environ = {
+        "NAFTIKO_PORTS": "shop-rest=0,shop=1",
+        "NAFTIKO_UPSTREAM_SHP": "http://[::1]",
+        "NAFTIKO_UPSTREAM_SHOP": "http://[::1]",
+    }
+    process = Process(file, environ=environ)
+    try:
+        process.wait_for_adapters("shop-rest")
+        assert process.err.wait_for(lambda lines: len(lines) >= 2)
         assert process.err.all == [
-            "naftiko-run: --port shop: nothing of that name is served (there is shop-rest)",
-            "naftiko-run: --upstream shp: nothing of that name is consumed (there is shop)",
+            "naftiko-run: NAFTIKO_UPSTREAM_SHP: no consumed namespace 'SHP'; did you mean 'shop'?",
+            "naftiko-run: NAFTIKO_PORTS: no exposed adapter 'shop'; did you mean 'shop-rest'?",
         ]
+        assert process.stop() == 0
+    finally:
+        process.kill()
+
+
+def test_a_name_may_be_of_a_file_that_could_not_be_read(tmp_path: Path) -> None:
+    file = str(write(tmp_path / "a.yaml", capability(routes=ITEMS)))
+    bad = str(write(tmp_path / "b.yaml", "naftiko: ["))
+    with serving(file, bad, "--port=other=0", adapters=("shop-rest",)) as process:
+        assert process.err.wait_for_text("--port: no exposed adapter 'other'")
 
 
 def test_a_listener_describes_itself(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 import argparse
 import os
 import socket
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from naftiko_run.cli.status import USAGE
 from naftiko_run.loading.binds import parse_variables
 from naftiko_run.settings import OPTIONS, Option, Settings, UsageError, pairs
 from naftiko_run.version import __version__
@@ -39,10 +41,12 @@ def parse(argv: list[str], environ: Mapping[str, str] | None = None) -> Chosen:
 
     Raises:
         UsageError: what is wrong, in one line.
+        SystemExit: help or the version was shown; nothing is asked for, which is wrong usage.
     """
     environ = os.environ if environ is None else environ
     if not argv:
-        argv = ["--help"]
+        _parser().print_help(sys.stderr)
+        raise SystemExit(USAGE)
     if argv[0] not in (*COMMANDS, "--help", "-h", "--version"):
         argv = ["serve", *argv]
     arguments = _parser().parse_args(argv)
@@ -114,7 +118,10 @@ def _validate_arguments(parser: argparse.ArgumentParser) -> None:
 def _call_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", metavar="PATH", help="a capability file")
     parser.add_argument(
-        "unit", metavar="TOOL_OR_ROUTE", help="a tool's name, or a route such as 'GET /v1/apis'"
+        "unit",
+        metavar="TOOL_OR_ROUTE",
+        help="a tool's name or a route such as 'GET /v1/apis?limit=5'; NAMESPACE/TOOL and"
+        " 'GET /NAMESPACE/PATH' say of which adapter",
     )
     parser.add_argument(
         "values",
@@ -177,18 +184,25 @@ def _settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Sett
             return True
         return environ.get(option.environment, "").lower() in ("1", "true", "yes", "on")
 
-    upstreams = {
+    inherited = {
         name.removeprefix("NAFTIKO_UPSTREAM_"): value
         for name, value in environ.items()
         if name.startswith("NAFTIKO_UPSTREAM_") and value
-    } | pairs("--upstream", many("--upstream"))
+    }
+    given = pairs("--upstream", many("--upstream"))
+    upstreams = inherited | given
     origin = upstreams.pop("*", "")
     for name, url in [*upstreams.items(), *([("*", origin)] if origin else [])]:
         if not url.startswith(("http://", "https://")):
             raise UsageError(f"--upstream {name}: the URL must begin with http:// or https://")
+    ports = _ports(many("--port"))
+    from_environment = {f"--upstream {name}" for name in inherited.keys() - given.keys()}
+    if getattr(arguments, "port", None) is None:
+        from_environment |= {f"--port {name}" for name in ports}
     return Settings(
         host=one("--host"),
-        ports=_ports(many("--port")),
+        ports=ports,
+        from_environment=frozenset(from_environment),
         upstreams=upstreams,
         origin=origin,
         variables=_variables(many("--env-file"), many("--var")),

@@ -11,10 +11,9 @@ from naftiko_run.cli.logs import configure
 from naftiko_run.cli.status import INVALID, NO_LISTENER, OK
 from naftiko_run.cli.terminal import printable, say, show
 from naftiko_run.findings import Finding
-from naftiko_run.plan import Plan
 from naftiko_run.server.deployment import Deployment
 from naftiko_run.server.http import PortError, run, until_stopped
-from naftiko_run.server.prepare import load_all, with_files
+from naftiko_run.server.prepare import all_loaded, check_names, load_all, with_files
 from naftiko_run.server.runtime import Runtime, running
 from naftiko_run.server.supervised import (
     SupervisedDeployment,
@@ -70,12 +69,15 @@ async def _serve(
         why = "a file is invalid (--strict)" if plan.serves_anything else "nothing can be served"
         say(why)
         return INVALID
+    # A file that cannot be read, or that comes later, may be the one that has the name.
+    strictly = not settings.watch and all_loaded(prepared, missing)
+    warnings = check_names(settings, prepared, strictly=strictly)
     try:
         await deployment.apply(plan.listeners, loaded)
     except (PortError, RuntimeError) as error:
         # What was found may be the very reason: a port that only a misspelt name leaves in place.
         show(prepared.findings)
-        for line in _unused(settings, loaded, plan):
+        for line in warnings:
             say(line)
         if isinstance(error, PortError):
             raise
@@ -88,7 +90,7 @@ async def _serve(
     for origin, sandbox in runtime.sandboxes.items():
         print(f"sandbox of {origin} at {sandbox.url}", flush=True)
     show(prepared.findings)
-    for line in _unused(settings, loaded, plan):
+    for line in warnings:
         say(line)
     if settings.watch:
         watcher = Watcher(paths, runtime, deployment, loaded, since=since, say=say, show=show)
@@ -99,22 +101,6 @@ async def _serve(
     await stopped
     await deployment.stop()
     return OK
-
-
-def _unused(settings: Settings, loaded: Sequence[Loaded], plan: Plan) -> list[str]:
-    """Say which options name nothing that is there: misspelt, they would change nothing."""
-    adapters = {name for listener in plan.listeners for name in listener.adapters}
-    consumed = {api.namespace for each in loaded for api in each.consumes}
-    spellings = consumed | {name.upper().replace("-", "_") for name in consumed}
-    return [
-        f"--{option} {name}: nothing of that name is {what} (there is {', '.join(sorted(known))})"
-        for option, what, given, accepted, known in (
-            ("port", "served", settings.ports, adapters, adapters),
-            ("upstream", "consumed", settings.upstreams, spellings, consumed),
-        )
-        for name in given
-        if name not in accepted
-    ]
 
 
 def _deployment(runtime: Runtime) -> Deployment | SupervisedDeployment:

@@ -1,8 +1,9 @@
 """What every command does first: load the files and compile the plan, with all findings."""
 
+import difflib
 import importlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from naftiko_run.loading import load as loading
 from naftiko_run.loading.schema import check
 from naftiko_run.plan import Options, Plan, Planner, compile_plan
 from naftiko_run.plan.apis import Sandbox, Upstreams
-from naftiko_run.settings import Settings
+from naftiko_run.settings import Settings, UsageError
 from naftiko_run.spec.document import Loaded
 from naftiko_run.types import Client, Reply, Request
 
@@ -127,3 +128,64 @@ def silent_sandboxes(loaded: Sequence[Loaded]) -> dict[str, Sandbox]:
 def with_files(prepared: Prepared, findings: Sequence[Finding]) -> Prepared:
     """Add findings about the files' names."""
     return replace(prepared, findings=in_order([*prepared.findings, *findings]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Unknown:
+    """A name that was given for an upstream or a port, and that no file has."""
+
+    text: str
+    from_environment: bool
+
+
+def _unknown_names(settings: Settings, prepared: Prepared) -> list[_Unknown]:
+    """Find the names of options that no file has: misspelt, they would change nothing."""
+    loaded = prepared.loaded
+    adapters = {name for listener in prepared.plan.listeners for name in listener.adapters}
+    documents = [each.document for each in loaded if each.document is not None]
+    adapters |= {adapter.namespace for document in documents for adapter in document.adapters}
+    consumed = {api.namespace for each in loaded for api in each.consumes}
+    consumed |= {name for each in loaded for name in each.missing}
+    spelt = {name.upper().replace("-", "_"): name for name in consumed}
+    unknown = []
+    for option, what, names, known, accepted in (
+        ("--upstream", "consumed namespace", settings.upstreams, consumed, consumed | spelt.keys()),
+        ("--port", "exposed adapter", settings.ports, adapters, adapters),
+    ):
+        for name in sorted(names.keys() - accepted):
+            inherited = f"{option} {name}" in settings.from_environment
+            source = _VARIABLES[option].format(name) if inherited else option
+            hint = _nearest(name, known)
+            unknown.append(_Unknown(f"{source}: no {what} {name!r}; {hint}", inherited))
+    return unknown
+
+
+def check_names(settings: Settings, prepared: Prepared, *, strictly: bool) -> list[str]:
+    """Return a warning for each name of an option that no file has.
+
+    Raises:
+        UsageError: an option gives one, and what is loaded is all there is (``strictly``).
+    """
+    unknown = _unknown_names(settings, prepared)
+    wrong = [each.text for each in unknown if strictly and not each.from_environment]
+    if wrong:
+        raise UsageError("; ".join(wrong))
+    return [each.text for each in unknown]
+
+
+_VARIABLES = {"--upstream": "NAFTIKO_UPSTREAM_{}", "--port": "NAFTIKO_PORTS"}
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    plain = {each.lower().replace("_", "-"): each for each in known}
+    near = difflib.get_close_matches(name.lower().replace("_", "-"), plain, 1)
+    if near:
+        return f"did you mean {plain[near[0]]!r}?"
+    return f"there is {', '.join(sorted(known)) or 'none'}"
+
+
+def all_loaded(prepared: Prepared, missing: Sequence[Finding]) -> bool:
+    """Tell whether every name stands for a file, and every file was read whole."""
+    return not missing and not any(
+        each.failed or each.document is None or each.anything_missing for each in prepared.loaded
+    )
