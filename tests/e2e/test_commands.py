@@ -103,6 +103,69 @@ def test_a_call_that_is_written_wrong_has_status_2(arguments: list[str]) -> None
     assert len(ended.stderr.splitlines()) == 1
 
 
+SEARCH = """
+naftiko: 1.0.0-alpha2
+info: {{label: Search, description: Made for a test}}
+capability:
+  consumes:
+  - type: http
+    namespace: up
+    baseUri: {base}
+    resources:
+    - path: /find/{{{{id}}}}
+      operations:
+      - name: find
+        method: GET
+        inputParameters:
+        - {{name: id, in: path, type: string}}
+        - {{name: q, in: query, type: string}}
+  exposes:
+  - {{type: rest, namespace: one, resources: [{{path: "/g/{{id}}", operations: [
+      {{method: GET, call: up.find}}, {{method: DELETE, call: up.find}}]}}]}}
+  - {{type: mcp, namespace: two, tools: [{{name: find, description: Finds, call: up.find}}]}}
+  - {{type: mcp, namespace: three, tools: [{{name: find, description: Finds, call: up.find}}]}}
+"""
+
+
+def test_a_call_may_be_named_by_path_and_query_or_with_its_adapter(tmp_path: Path) -> None:
+    path = tmp_path / "search.yaml"
+    with recording() as upstream:
+        path.write_text(SEARCH.format(base=upstream.url), "utf-8")
+        for arguments in (
+            ["GET /g/7?q=a%20b"],
+            ["get /one/g/7?q=a+b"],
+            ["GET /g/7?q=other", "q=a b"],
+            ["two/find", "id=7", "q=a b"],
+            ["three/find", "id=7", "q=a b"],
+        ):
+            ended = run("call", str(path), *arguments)
+            assert (ended.returncode, ended.stderr) == (0, ""), arguments
+            assert upstream.last.target in ("/find/7?q=a%20b", "/find/7?q=a+b")
+        upstream.received.clear()
+        for name, candidates in (
+            ("find", "'two/find', 'three/find'"),
+            ("/g/7", "'GET /one/g/{id}', 'DELETE /one/g/{id}'"),
+        ):
+            ended = run("call", str(path), name, "id=7")
+            assert (ended.returncode, ended.stdout) == (2, "")
+            assert ended.stderr == (
+                f"naftiko-run: {name!r} may be any of {candidates}: name one of them\n"
+            )
+        unknown = run("call", str(path), "GET /g/7?z=1")
+        assert (unknown.returncode, "z: is unknown" in unknown.stderr) == (1, True)
+        assert upstream.received == []
+
+
+def test_a_call_of_a_file_that_is_missing_or_invalid_has_status_1(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("naftiko: [", "utf-8")
+    for path in (bad, tmp_path / "nowhere.yaml"):
+        ended = run("call", str(path), "find")
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr.startswith(f"{path}:")
+        assert " error E-" in ended.stderr
+
+
 def test_inspect_shows_each_unit_and_the_call_behind_it() -> None:
     ended = run("inspect", *CAPABILITIES)
     assert (ended.returncode, ended.stderr) == (0, "")

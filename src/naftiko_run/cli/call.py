@@ -1,18 +1,18 @@
 """``naftiko-run call``: one call through the same flow that the faces serve."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from naftiko_run.cli.status import INVALID, OK
 from naftiko_run.cli.terminal import say, show
 from naftiko_run.errors import NaftikoError
+from naftiko_run.exposes.messages import parse_pairs
 from naftiko_run.exposes.router import Router
 from naftiko_run.findings import Finding
 from naftiko_run.mapping.json_codec import loads
 from naftiko_run.plan.plan import ServedUnit
-from naftiko_run.plan.runs import Compiled
 from naftiko_run.server.http import run
-from naftiko_run.server.prepare import Prepared, load_all, with_files
+from naftiko_run.server.prepare import Prepared, all_loaded, check_names, load_all, with_files
 from naftiko_run.server.runtime import running
 from naftiko_run.settings import Settings, UsageError
 from naftiko_run.types import Json, Outcome, Text
@@ -26,6 +26,13 @@ def call(path: str, name: str, values: Sequence[str], settings: Settings) -> int
     async def main() -> int:
         async with running(loaded, settings) as runtime:
             prepared = with_files(runtime.prepare(loaded), missing)
+            if not prepared.plan.units:
+                show(prepared.findings)
+                say("nothing can be called")
+                return INVALID
+            strictly = all_loaded(prepared, missing)
+            for line in check_names(settings, prepared, strictly=strictly):
+                say(line)
             return await _call(prepared, name, given)
 
     result = run(main)
@@ -33,12 +40,19 @@ def call(path: str, name: str, values: Sequence[str], settings: Settings) -> int
 
 
 async def _call(prepared: Prepared, name: str, given: dict[str, Json]) -> int:
-    found = _find(prepared, name)
-    if found is None:
-        show([f for f in prepared.findings if f.severity == "error"])
+    found = _find(prepared.plan.units, name.strip())
+    if not found:
         names = ", ".join(unit.name for unit in prepared.plan.units)
-        raise UsageError(f"no tool or route {name!r}; there is {names or 'none'}")
-    unit, captured = found
+        why = f"no tool or route {name!r}; there is {names}"
+        if prepared.has_errors:  # it may be there, but for an error
+            show([f for f in prepared.findings if f.severity == "error"])
+            say(why)
+            return INVALID
+        raise UsageError(why)
+    if len(found) > 1:
+        names = ", ".join(repr(_qualified(unit)) for unit, _ in found)
+        raise UsageError(f"{name!r} may be any of {names}: name one of them")
+    ((unit, captured),) = found
     if isinstance(unit.compiled, Finding):
         show([unit.compiled])
         return INVALID
@@ -53,27 +67,65 @@ async def _call(prepared: Prepared, name: str, given: dict[str, Json]) -> int:
     return INVALID if outcome.failed else OK
 
 
-def _find(prepared: Prepared, name: str) -> tuple[ServedUnit, dict[str, Json]] | None:
-    wanted = name.strip()
-    for unit in prepared.plan.units:
-        if wanted in (unit.name, unit.unit.name, unit.unit.call):
-            return unit, {}
-    method, space, path = wanted.rpartition(" ")
+_Found = list[tuple[ServedUnit, dict[str, Json]]]
+
+
+def _find(units: Sequence[ServedUnit], wanted: str) -> _Found:
+    """Find what a name may mean: what is served under it, then what it says in the file."""
+    spellings: tuple[Callable[[ServedUnit], str], ...] = (
+        _qualified,
+        lambda unit: unit.name,
+        lambda unit: unit.unit.name,
+        lambda unit: f"{unit.adapter.namespace}/{unit.unit.name}",
+    )
+    for spelling in spellings:
+        found: _Found = [(unit, {}) for unit in units if spelling(unit) == wanted]
+        if found:
+            return found
+    return _routed(units, wanted) or [(unit, {}) for unit in units if unit.unit.call == wanted]
+
+
+def _qualified(unit: ServedUnit) -> str:
+    """Write the name that no other unit has."""
+    if unit.unit.method:
+        return f"{unit.unit.method} /{unit.adapter.namespace}/{unit.unit.path.lstrip('/')}"
+    return f"{unit.adapter.namespace}/{unit.name}"
+
+
+def _routed(units: Sequence[ServedUnit], wanted: str) -> _Found:
+    """Find the routes that answer a path, each adapter by itself, as they are served."""
+    method, space, target = wanted.rpartition(" ")
+    path, _, query = target.partition("?")
     if not path.startswith("/"):
-        return None
-    router: Router[ServedUnit] = Router()
-    for unit in prepared.plan.units:
-        if unit.unit.method and isinstance(unit.compiled, Compiled):
+        return []
+    try:
+        queried = parse_pairs(query.encode())
+    except ValueError as error:
+        raise UsageError(f"the query of {path!r} cannot be read: {error}") from None
+    routers: dict[tuple[str, str], Router[ServedUnit]] = {}
+    for unit in units:
+        if unit.unit.method:
+            key = (unit.file, unit.adapter.namespace)
+            router = routers.setdefault(key, Router())
             router.add(unit.unit.path, unit.unit.method, unit)
-    for match in router.find(path.encode()):
-        methods = [method.upper()] if space else list(match.values)
-        if len(methods) == 1 and methods[0] in match.values:
-            captured: dict[str, Json] = {n: Text(v) for n, v in match.captures.items()}
-            unit = match.values[methods[0]]
-            if isinstance(unit.compiled, Compiled):
-                known = {a.name for a in unit.compiled.arguments}
-                return unit, {n: v for n, v in captured.items() if n in known}
-    return None
+    found: _Found = []
+    for (_, namespace), router in routers.items():
+        _, prefix, below = path.partition(f"/{namespace}/")
+        paths = [path, f"/{below}"] if prefix and path.startswith(prefix) else [path]
+        for match in (each for one in paths for each in router.find(one.encode())):
+            methods = [method.strip().upper()] if space else list(match.values)
+            answering = [match.values[each] for each in methods if each in match.values]
+            found += [(unit, _taken(unit, match.captures) | queried) for unit in answering]
+            if answering:
+                break
+    return found
+
+
+def _taken(unit: ServedUnit, captures: Mapping[str, str]) -> dict[str, Json]:
+    if isinstance(unit.compiled, Finding):
+        return {}
+    known = {argument.name for argument in unit.compiled.arguments}
+    return {name: Text(value) for name, value in captures.items() if name in known}
 
 
 def _arguments(values: Sequence[str]) -> dict[str, Json]:
