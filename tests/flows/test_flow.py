@@ -1,8 +1,10 @@
 """Flows: checked arguments in, one call or one per element, a mapped outcome out."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from naftiko_run.errors import (
 )
 from naftiko_run.flows.flow import CONCURRENCY, CallFlow, ForEachFlow, Results, passed_headers
 from naftiko_run.flows.inputs import Checker
-from naftiko_run.types import MISSING, Argument, Inputs, Json, Outcome, Reply
+from naftiko_run.types import MISSING, Argument, Input, Inputs, Json, Outcome, Reply
 from tests.spec.documents import JSON
 
 pytestmark = pytest.mark.anyio
@@ -208,6 +210,58 @@ async def test_several_elements_give_their_results_in_order_within_the_limit() -
     assert (outcome.status, outcome.media_type, outcome.failed) == (200, "application/json", False)
     assert [call["keyId"] for call in operation.calls] == ids
     assert operation.most == CONCURRENCY
+
+
+@pytest.mark.parametrize(("most", "count"), [(None, 1000), (5, 1000), (1200, 1200)])
+@pytest.mark.parametrize("consumed", [False, True])
+async def test_the_elements_are_limited_unless_the_array_is_larger_by_its_schema(
+    most: int | None,
+    count: int,
+    consumed: bool,
+) -> None:
+    schema: dict[str, Json] = {"maxItems": most} if most is not None else {}
+
+    class Known(Upstream):
+        inputs = (Input(name="keyIds", type="array", schema=schema if consumed else {}),)
+
+    class Unchecked(Checker):
+        __slots__ = ()
+
+        def __call__(self, given: Inputs) -> dict[str, Json]:
+            return dict(given)
+
+    argument = Argument(key="ids", name="ids", type="array", schema={} if consumed else schema)
+    operation = Known(lambda _: Reply(204, (), b""))
+    call = replace(flow(operation, keyIds="ids"), check=Unchecked([argument]))
+    over = ForEachFlow(call, "keyIds", "keyId")
+    with pytest.raises(InputError) as caught:
+        await over({"ids": list(range(count + 1))})
+    assert caught.value.problems == (FieldProblem("ids", f"has more than {count:,} elements"),)
+    assert operation.calls == []
+    assert (await over({"ids": list(range(count))})).status == 204
+    assert len(operation.calls) == count
+
+
+async def test_no_element_is_begun_once_the_call_is_cancelled() -> None:
+    begun: list[Json] = []
+    full = asyncio.Event()
+
+    async def stubborn(inputs: Inputs) -> Reply:
+        begun.append(inputs["keyId"])
+        if len(begun) == CONCURRENCY:
+            full.set()
+        # As a client that turns a cancellation into an answer.
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        return Reply(200, JSON, b"1")
+
+    over = ForEachFlow(replace(flow(Upstream(ok)), operation=stubborn), "keyIds", "keyId")
+    call = asyncio.create_task(over({"ids": list(range(40))}))
+    await full.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert begun == list(range(CONCURRENCY))
 
 
 async def test_a_failure_in_one_neither_hides_nor_repeats_the_others() -> None:

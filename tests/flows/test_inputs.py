@@ -147,24 +147,24 @@ def test_null_is_absent_unless_the_field_is_nullable(json_type: str) -> None:
         (
             Input(name="x", type="string", schema={"enum": ["a", "b"]}),
             "c",
-            '"c" is not one of "a" or "b"',
+            'is not one of "a" or "b"',
         ),
         (
             Input(name="x", type="integer", schema={"maximum": 5}),
             Text("6"),
-            "6 is greater than the maximum of 5",
+            "is greater than the maximum of 5",
         ),
         (
             Input(name="x", type="array", schema={"items": {"type": "string"}}),
             ["a", 1],
-            '[1]: 1 is not of type "string"',
+            '[1]: is not of type "string"',
         ),
         (
             Input(name="x", type="object", schema={"properties": {"a": {"minimum": 2}}}),
             {"a": 1},
-            "a: 1 is less than the minimum of 2",
+            "a: is less than the minimum of 2",
         ),
-        (Input(name="x", schema={"pattern": "^a$"}), Text("b"), '"b" does not match "^a$"'),
+        (Input(name="x", schema={"pattern": "^a$"}), Text("b"), 'does not match "^a$"'),
     ],
 )
 def test_keywords_of_a_field_are_checked(wanted: Input, value: Json, message: str) -> None:
@@ -172,8 +172,30 @@ def test_keywords_of_a_field_are_checked(wanted: Input, value: Json, message: st
 
 
 def test_a_refusal_is_short_whatever_the_value() -> None:
-    wanted = Input(name="x", type="string", schema={"enum": ["a"]})
+    wanted = Input(name="x", type="string", schema={"enum": ["a" * 100_000]})
     assert len(refused("b" * 100_000, wanted)) == 300
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"pattern": "^[a-z]+$"},
+        {"enum": ["a"]},
+        {"const": "a"},
+        {"maxLength": 2},
+        {"oneOf": [{"maxLength": 2}, {"pattern": "^x"}]},
+        {"not": {"type": "string"}},
+    ],
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_refusal_says_the_rule_and_not_the_value(schema: dict[str, Json], inside: bool) -> None:
+    if inside:
+        wanted = Input(name="x", type="object", schema={"properties": {"a": schema}})
+        found = refused({"a": "S3CRET"}, wanted)
+    else:
+        found = refused(Text("S3CRET"), Input(name="x", type="string", schema=schema))
+    assert found
+    assert "S3CRET" not in found
 
 
 @pytest.mark.parametrize(

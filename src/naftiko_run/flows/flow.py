@@ -11,15 +11,17 @@ from naftiko_run.errors import (
     UpstreamError,
     UpstreamTimeout,
 )
-from naftiko_run.flows.inputs import Checker
+from naftiko_run.flows.inputs import Checker, most_items
 from naftiko_run.mapping.json_codec import dumps, is_json, loads
 from naftiko_run.mapping.template import Evaluate
-from naftiko_run.types import MISSING, Headers, Inputs, Json, Operation, Outcome, Reply
+from naftiko_run.types import MISSING, Headers, Input, Inputs, Json, Operation, Outcome, Reply
 
 _PASSED_HEADERS = frozenset({"location", "etag", "retry-after", "link"})
 _PASSED_PREFIX = "ratelimit-"
 CONCURRENCY = 8
 """How many requests of one ``forEach`` are under way at once."""
+MOST_ELEMENTS = 1000
+"""How many elements ``forEach`` takes of an array whose ``maxItems`` does not allow more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +148,18 @@ class ForEachFlow:
             raise InputError([FieldProblem(name, "needs at least one element")])
         if len(elements) == 1:
             return await self.call.send({**inputs, self.element: elements[0]})
+        if len(elements) > MOST_ELEMENTS and len(elements) > (most := self._most()):
+            name = self.call.names.get(self.name, self.name)
+            raise InputError([FieldProblem(name, f"has more than {most:,} elements")])
         outcomes: dict[int, Outcome] = {}
         waiting = iter(enumerate(elements))
+        caller = asyncio.current_task()
+        before = caller.cancelling() if caller is not None else 0
 
         async def work() -> None:
             for position, element in waiting:
+                if caller is not None and caller.cancelling() > before:
+                    return
                 outcomes[position] = await self._told({**inputs, self.element: element})
 
         try:
@@ -160,6 +169,12 @@ class ForEachFlow:
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
         return _gathered([outcomes[position] for position in range(len(elements))])
+
+    def _most(self) -> int:
+        said = [self.call.check.most_items(self.call.names.get(self.name, self.name))]
+        inputs: Sequence[Input] = getattr(self.call.operation, "inputs", ())
+        said += [most_items(each) for each in inputs if each.name == self.name]
+        return max(MOST_ELEMENTS, *said)
 
     async def _told(self, inputs: Inputs) -> Outcome:
         """Send one request; what goes wrong is told in its place.

@@ -21,6 +21,8 @@ Check = Callable[[Json], Json]
 _MOST_UNKNOWN = 20
 _MOST_ERRORS = 5
 _MOST_EXPLAINED = 300
+# What a refusal says instead of the value, which may be a secret.
+_HIDDEN = "the value"
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,400}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
@@ -64,6 +66,10 @@ class Checker:
             raise InputError(problems)
         return checked
 
+    def most_items(self, name: str) -> int:
+        """Return how many elements the caller's argument of this name may have, 0 if unsaid."""
+        return max((most_items(a) for a in self._arguments.values() if a.name == name), default=0)
+
     def _problem(self, key: str, detail: str) -> FieldProblem:
         argument = self._arguments[key]
         place = "body" if argument.location == "content" else argument.location
@@ -74,6 +80,12 @@ class Checker:
         unknown = (key for key in given if key not in self._arguments)
         for key in map(str, islice(unknown, _MOST_UNKNOWN)):
             yield FieldProblem(key, f"is unknown{did_you_mean(key, names)}")
+
+
+def most_items(field: Input) -> int:
+    """Return how many elements an array may have, 0 where its schema does not say."""
+    most = field.schema.get("maxItems")
+    return most if type(most) is int else 0
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -229,7 +241,7 @@ def _keywords(json_type: str, keywords: Mapping[str, Json]) -> Callable[[Json], 
 
     schema: dict[str, Any] = {**({"type": json_type} if json_type else {}), **keywords}
     try:
-        validator = jsonschema_rs.validator_for(schema, retriever=_never_retrieve)
+        validator = jsonschema_rs.validator_for(schema, retriever=_never_retrieve, mask=_HIDDEN)
     except ValueError as error:
         raise ValueError(str(error).partition("\n")[0]) from None
 
@@ -249,5 +261,5 @@ def _never_retrieve(uri: str) -> NoReturn:
 
 def _explain(error: Any) -> str:  # noqa: ANN401 - jsonschema_rs gives no public type for it
     place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.instance_path)
-    text = str(error.message)
+    text = str(error.message).removeprefix(f"{_HIDDEN} ")
     return f"{place.lstrip('.')}: {text}" if place else text
