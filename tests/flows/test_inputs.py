@@ -164,6 +164,11 @@ def test_null_is_absent_unless_the_field_is_nullable(json_type: str) -> None:
             {"a": 1},
             "a: is less than the minimum of 2",
         ),
+        (
+            Input(name="x", type="array", schema={"minItems": 1}),
+            [],
+            "[] has less than 1 item",
+        ),
         (Input(name="x", schema={"pattern": "^a$"}), Text("b"), 'does not match "^a$"'),
     ],
 )

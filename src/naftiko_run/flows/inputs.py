@@ -262,4 +262,6 @@ def _never_retrieve(uri: str) -> NoReturn:
 def _explain(error: Any) -> str:  # noqa: ANN401 - jsonschema_rs gives no public type for it
     place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.instance_path)
     text = str(error.message).removeprefix(f"{_HIDDEN} ")
+    if error.instance == []:
+        text = f"[] {text}"  # there is nothing in it to hide
     return f"{place.lstrip('.')}: {text}" if place else text
