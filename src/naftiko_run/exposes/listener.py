@@ -114,9 +114,11 @@ class ListenerApp:
             await send_bytes(send, refusal.status, refusal.dumps(), MEDIA_TYPE)
             return
         path: str = scope["path"]
-        if (path in self._ours or path.rstrip("/") in self.endpoints) and not (
-            self._mixed and self.rest.serves(scope)
-        ):
+        ours = path in self._ours or path.rstrip("/") in self.endpoints
+        # No route is posted to at an endpoint that is served: such a request is not looked up.
+        if ours and self._mixed and (scope["method"] != "POST" or path not in self.endpoints):
+            ours = not self.rest.serves(scope)
+        if ours:
             await self._answer(path, scope, receive, send)
         else:
             await self.rest(scope, receive, send)
