@@ -161,6 +161,31 @@ async def test_the_capability_that_is_shown_is_a_whole_file_and_works(tmp_path: 
         assert upstream.last.target.startswith("/v1/forecast?latitude=48.1&longitude=11.6")
 
 
+def test_the_files_of_the_language_page_work(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "language.md").read_text("utf-8")
+    for name, text in re.findall(r"^```yaml\n# (\S+)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE):
+        (tmp_path / name).write_text(text, "utf-8")
+    file = str(tmp_path / "orders.yaml")
+    given = ("--var=SHOP_TOKEN=a", "--var=CALLER_TOKEN=b")
+    validated = run("validate", file, "--strict", *given)
+    assert validated.returncode == 0, validated.stdout
+    replies = {
+        "/orders/7": {"id": "7", "depot": "d2"},
+        "/depots": [{"depotId": "d2", "city": "Ulm"}],
+    }
+    with recording() as upstream:
+        upstream.reply = lambda received: Reply(200, json.dumps(replies[received.target]).encode())
+        adapters = ("orders-api", "orders-mcp")
+        with serving(file, f"--upstream=shop={upstream.url}", *given, adapters=adapters) as process:
+            url = process.url("orders-api")
+            ask(url, "GET", "/orders/7/place").problem(401)
+            for path in ("/orders/7/place", "/orders-api/orders/7/place"):
+                assert ask(url, "GET", path, authorization="Bearer b").json == {"city": "Ulm"}
+            assert ask(url, "GET", "/healthz").status == 200
+        called = run("call", file, "hello", *given)
+        assert json.loads(called.stdout) == {"hi": "Hello"}, called.stderr
+
+
 def test_every_option_is_in_the_help_with_its_variable() -> None:
     ended = run("serve", "--help", environ={"COLUMNS": "200"})
     words = ended.stdout.split()
@@ -181,7 +206,7 @@ def test_every_option_that_is_documented_exists() -> None:
         if "naftiko-run " in line or line.startswith("| `--")
         for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]+", line)
     }
-    assert shown - flags <= {"--help", "--version", "--format", "--adapter"}
+    assert shown - flags <= {"--help", "--version", "--format", "--adapter", "--to", "--output"}
     assert shown & flags
 
 
@@ -189,7 +214,7 @@ def test_the_commands_that_are_documented_exist() -> None:
     ended = run("--help")
     usage = next(text for _, text in BLOCKS if text.startswith("naftiko-run [serve]"))
     commands = re.findall(r"^naftiko-run \[?(\w+)\]? ", usage, re.MULTILINE)
-    assert commands == ["serve", "validate", "inspect", "call", "stdio"]
+    assert commands == ["serve", "validate", "inspect", "call", "stdio", "migrate"]
     for command in commands:
         assert re.search(rf"^    {command} ", ended.stdout, re.MULTILINE)
 
