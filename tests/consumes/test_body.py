@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from naftiko_run.errors import FieldProblem, InputError, UnsupportedError
@@ -219,7 +219,6 @@ PASSED_FORM = operation("body: {type: form}")
 WRITTEN_JSON = operation({"body": '{"a": "<{{a}}>", "b": {{b}}, "c\\\\": "{{a}}{{b}}"}'})
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(min_size=1), st.text()))
 def test_any_fields_survive_a_form(fields: dict[str, str]) -> None:
     made = PASSED_FORM.request(body=fields)
@@ -227,7 +226,6 @@ def test_any_fields_survive_a_form(fields: dict[str, str]) -> None:
     assert dict(parse_qsl(made.body.decode(), keep_blank_values=True)) == fields
 
 
-@settings(deadline=None)
 @given(st.text(), st.text())
 def test_any_text_survives_json_written_as_text(first: str, second: str) -> None:
     made = WRITTEN_JSON.request(a=first, b=second)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from naftiko_run.consumes.formats import FORMATS, FormatError, decoder
@@ -52,7 +52,6 @@ def test_a_reply_becomes_json(raw_format: str, case: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("raw_format", [f for f in FORMATS if f not in ("json", "text", "binary")])
-@settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=300), st.sampled_from(["", "text/x; charset=utf-16", "x/y; charset=zip"]))
 def test_any_bytes_become_json_or_are_unreadable(raw_format: str, body: bytes, kind: str) -> None:
     schema = {"html": "div > table", "markdown": ""}.get(raw_format, "x")
@@ -74,7 +73,6 @@ ALPHABET = {
 
 
 @pytest.mark.parametrize("raw_format", ALPHABET)
-@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_pieces_of_a_format_become_json_or_are_unreadable(
     raw_format: str, data: st.DataObject

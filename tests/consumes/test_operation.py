@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from naftiko_run.errors import FieldProblem, InputError, VariableError
@@ -289,7 +289,6 @@ EVERYWHERE = build(
 ONE_SEGMENT = build("path: '/p/{a}'")
 
 
-@settings(deadline=None)
 @given(ANY_TEXT, st.text(), st.text())
 def test_no_argument_changes_host_or_path_prefix_and_all_arrive_as_they_were(
     segment: str, name: str, value: str
@@ -306,7 +305,6 @@ def test_no_argument_changes_host_or_path_prefix_and_all_arrive_as_they_were(
     assert not set(made.url) & set(' "<>\\^`{|}\t\r\n')
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_any_text_as_a_path_gives_a_request_or_is_refused(segment: str) -> None:
     try:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import httpx2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from naftiko_run.consumes.client import ClientLimits, create_client
@@ -130,7 +130,6 @@ def test_the_example_of_rfc_2069() -> None:  # as its erratum 749 corrects it
     assert not answer.keys() & {"qop", "nc", "cnonce"}
 
 
-@settings(deadline=None)
 @given(
     method=st.sampled_from(["GET", "POST", "PUT"]),
     target=st.sampled_from(["", "/", "/a/b%2Fc", "/?q=%22x%22&y", "/a?", "/p;x=1?a=b:c,d"]),

@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from naftiko_run.consumes.signing.oauth1 import OAuth1, authorization, base_string
@@ -120,7 +120,6 @@ def test_the_parameters_follow_rfc_5849() -> None:
     )
 
 
-@settings(deadline=None)
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE"]),
     query=st.lists(st.tuples(st.text(max_size=5), st.text(max_size=5)), max_size=4),

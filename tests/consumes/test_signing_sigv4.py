@@ -14,7 +14,7 @@ import pytest
 from botocore.auth import S3SigV4Auth, SigV4Auth  # type: ignore[import-untyped]
 from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
 from botocore.credentials import Credentials  # type: ignore[import-untyped]
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from naftiko_run.consumes.signing.aws_hosts import scope_of
@@ -60,7 +60,6 @@ _headers = st.dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD"]),
     host=st.sampled_from(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from naftiko_run.mapping.jsonpath import JsonPathError, compile_path
@@ -117,7 +117,6 @@ _segments = st.sampled_from(
 _expressions = st.lists(_segments, max_size=4).map(lambda parts: "$" + "".join(parts))
 
 
-@settings(max_examples=500)
 @given(_expressions, _json)
 def test_evaluation_never_raises_and_keeps_its_promises(expression: str, root: Json) -> None:
     try:

@@ -3,7 +3,7 @@
 import json
 import warnings
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from naftiko_run.mapping.jsonpath import compile_path
@@ -47,13 +47,11 @@ def _ours(expression: str, root: Json) -> str:
     return json.dumps([found] if path.definite else found)
 
 
-@settings(max_examples=600)
 @given(_values, _paths)
 def test_path_selects_what_another_implementation_selects(root: Json, path: str) -> None:
     assert _ours(f"${path}", root) == json.dumps(JSONPath(f"${path}").parse(root))
 
 
-@settings(max_examples=200)
 @given(st.lists(_members, max_size=5), _comparison)
 def test_comparison_selects_what_another_implementation_selects(root: Json, test: str) -> None:
     assert _ours(f"$[?({test})]", root) == json.dumps(JSONPath(f"$[?({test})]").parse(root))

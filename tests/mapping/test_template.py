@@ -1,7 +1,7 @@
 """Texts with placeholders: what is found in them, and what becomes of values that are absent."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from naftiko_run.mapping.template import (
@@ -64,7 +64,6 @@ def test_a_text_is_split_at_its_placeholders(
     assert parse(written, single=single) == parts
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_any_text_can_be_split_and_loses_nothing(written: str) -> None:
     literals = [part for part in parse(written, single=True) if isinstance(part, str)]
@@ -173,7 +172,6 @@ def test_a_slug_is_an_identifier(given_text: str, plain: str) -> None:
     assert slug(given_text) == plain
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_a_slug_of_a_slug_is_itself(given_text: str) -> None:
     assert slug(slug(given_text)) == slug(given_text)
