@@ -12,8 +12,8 @@ install: $(STAMP)  ## make .venv with the runtime and its tools, with the first 
 run: install  ## serve capabilities/*.yaml from the embedded sandbox (ARGS="..." for other arguments)
 	$(VENV)/bin/naftiko-run $(ARGS)
 
-test: install  ## run the tests (ARGS="-k name" to choose)
-	$(VENV)/bin/pytest $(if $(filter command\ line environment,$(origin ARGS)),$(ARGS))
+test: install  ## run the tests, two files at a time (ARGS="-k name" to choose)
+	$(VENV)/bin/pytest -n 2 --dist loadfile $(if $(filter command\ line environment,$(origin ARGS)),$(ARGS))
 
 conformance: install  ## run the MCP conformance suite, which npm downloads; it must not be skipped
 	NAFTIKO_CONFORMANCE=required $(VENV)/bin/pytest tests/conformance
