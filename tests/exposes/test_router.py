@@ -167,3 +167,11 @@ def test_shapes_tell_which_routes_match_the_same_paths() -> None:
     assert placeholders("/{a}/{{ b }}/x{c.d}") == ["a", "b", "c.d"]
     assert split("/a//b/") == ["a", "", "b"]
     assert split("/") == []
+
+
+def test_each_method_of_a_path_has_its_own_names_for_the_placeholders() -> None:
+    router: Router[str] = Router()
+    router.add("/keys/{id}", "GET", "read")
+    router.add("/keys/{key}", "DELETE", "delete")
+    assert router.best(b"/keys/1", "GET") == ("read", {"id": "1"})
+    assert router.best(b"/keys/1", "DELETE") == ("delete", {"key": "1"})

@@ -114,8 +114,10 @@ def _routed(units: Sequence[ServedUnit], wanted: str) -> _Found:
         paths = [path, f"/{below}"] if prefix and path.startswith(prefix) else [path]
         for match in (each for one in paths for each in router.find(one.encode())):
             methods = [method.strip().upper()] if space else list(match.values)
-            answering = [match.values[each] for each in methods if each in match.values]
-            found += [(unit, _taken(unit, match.captures) | queried) for unit in answering]
+            answering = [each for each in methods if each in match.values]
+            for each in answering:
+                unit = match.values[each]
+                found.append((unit, _taken(unit, match.captures(each)) | queried))
             if answering:
                 break
     return found

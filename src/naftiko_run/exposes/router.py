@@ -21,9 +21,11 @@ _NO_CAPTURES: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(slots=True)
 class _Leaf(Generic[T]):
+    """What a path leads to; each method has its own names for the placeholders."""
+
     rank: tuple[int, int, int]
-    names: tuple[str, ...]
     values: dict[str, T]
+    names: dict[str, tuple[str, ...]]
 
 
 @dataclass(slots=True)
@@ -39,7 +41,12 @@ class Match(Generic[T]):
     """A path that is known: what each method leads to, and the values of its placeholders."""
 
     values: Mapping[str, T]
-    captures: Mapping[str, str]
+    names: Mapping[str, tuple[str, ...]]
+    captured: tuple[str, ...]
+
+    def captures(self, method: str) -> dict[str, str]:
+        """Return the values of the placeholders under the names of a method's template."""
+        return dict(zip(self.names[method], self.captured, strict=True))
 
 
 def split(path: str) -> list[str]:
@@ -76,11 +83,13 @@ class Router(Generic[T]):
             node = _child(node, segment)
         self._count += 1
         if node.leaf is None:
-            node.leaf = _Leaf(_rank(path, self._count), tuple(placeholders(path)), {})
+            node.leaf = _Leaf(_rank(path, self._count), {}, {})
         if method in node.leaf.values:
             return False
+        names = tuple(placeholders(path))
         node.leaf.values[method] = value
-        if not node.leaf.names and path.isascii() and "%" not in path:
+        node.leaf.names[method] = names
+        if not names and path.isascii() and "%" not in path:
             self._literal[path.encode()] = node.leaf.values
         return True
 
@@ -91,7 +100,7 @@ class Router(Generic[T]):
             return values[method], _NO_CAPTURES
         for match in self.find(raw_path):
             if method in match.values:
-                return match.values[method], match.captures
+                return match.values[method], match.captures(method)
         return None
 
     def find(self, raw_path: bytes) -> list[Match[T]]:
@@ -101,10 +110,7 @@ class Router(Generic[T]):
         leaves = list(_walk(self._root, segments, 0, ()))
         if len(leaves) > 1:
             leaves.sort(key=lambda found: found[0].rank)
-        return [
-            Match(leaf.values, dict(zip(leaf.names, captures, strict=True)))
-            for leaf, captures in leaves
-        ]
+        return [Match(leaf.values, leaf.names, captures) for leaf, captures in leaves]
 
 
 def _decoded(segment: str) -> str:
