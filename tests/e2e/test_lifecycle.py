@@ -432,6 +432,7 @@ def test_stopping_under_load_loses_no_request(
         # accepted was answered: as many as the upstream received.
         resets = [name for name in load.results if name.startswith("lost: ConnectionReset")]
         unaccepted = 0 if kept else sum(load.results.pop(name) for name in resets)
+        assert unaccepted <= 2, load.results  # a backlog that was not emptied would be many
         assert set(load.results) == {"answered", "refused"}, load.results
         assert load.results["answered"] == len(upstream.received)
         assert load.results["refused"] + unaccepted == CONNECTIONS

@@ -13,12 +13,12 @@ import pytest
 from mcp import Client
 from starlette.types import Message, Receive
 
-from naftiko_run.exposes.mcp import BODY_SECONDS, McpFace
+from naftiko_run.exposes.mcp import McpFace
 from naftiko_run.exposes.mcp_catalog import PAGE
 from naftiko_run.exposes.mcp_extension import Extension
 from naftiko_run.exposes.mcp_overseer import Overseer, Work
 from naftiko_run.exposes.mcp_results import Calls, result_of
-from naftiko_run.exposes.messages import MAX_BODY
+from naftiko_run.exposes.messages import BODY_SECONDS, MAX_BODY
 from naftiko_run.server.http import HttpServer, bind
 from naftiko_run.types import Inputs, Outcome
 from tests.exposes.mcp_peers import (
@@ -287,7 +287,7 @@ class Impatient(Overseer):
 
 
 async def test_a_body_that_takes_too_long_is_not_waited_for(face: McpFace) -> None:
-    face._reading = Impatient()
+    face._read_body._reading = Impatient()
     part = {"type": "http.request", "body": b"{", "more_body": True}
     messages: list[Message] = [{"type": "http.disconnect"}, part]
 

@@ -21,13 +21,15 @@ from starlette.types import Message, Receive, Scope, Send
 from naftiko_run.exposes.mcp_catalog import Catalog, CursorError
 from naftiko_run.exposes.mcp_content import changes, has_content, register_content
 from naftiko_run.exposes.mcp_direct import Direct, accepts
-from naftiko_run.exposes.mcp_overseer import Overseer
+from naftiko_run.exposes.mcp_pages import LIST_SECONDS
 from naftiko_run.exposes.mcp_results import Calls
 from naftiko_run.exposes.messages import (
+    BODY_SECONDS,
     MAX_BODY,
+    BodyReader,
     BodyTooLargeError,
+    BodyTooSlowError,
     DisconnectedError,
-    read_body,
     send_and_close,
     send_bytes,
 )
@@ -35,12 +37,6 @@ from naftiko_run.exposes.problems import MEDIA_TYPE, Problem
 from naftiko_run.exposes.units import Tool, ToolServer
 from naftiko_run.mapping.json_codec import loads
 from naftiko_run.types import PROGRESS
-
-BODY_SECONDS = 30
-"""How long a request's body may take to arrive."""
-
-LIST_SECONDS = 60
-"""How long a client may keep the list of tools; those that listen hear of a change before."""
 
 _Context = ServerRequestContext[Any, Any]
 
@@ -62,7 +58,7 @@ class McpFace:
         self._idle = asyncio.Event()
         self._idle.set()
         self._calls = Calls()
-        self._reading = Overseer()
+        self._read_body = BodyReader()
         self._wants_direct = direct
         self._serve(served)
         sessions = served.extension is not None and served.extension.sessions
@@ -182,19 +178,14 @@ class McpFace:
 
     async def _body(self, scope: Scope, receive: Receive, send: Send) -> bytes | None:
         """Read the body; None where there is none to answer any more."""
-        work = self._reading.begin(BODY_SECONDS)
         try:
-            return await read_body(scope, receive)
+            return await self._read_body(scope, receive)
         except DisconnectedError:
             return None
         except BodyTooLargeError:
             problem = Problem(413, f"the request body is larger than {MAX_BODY} bytes")
-        except asyncio.CancelledError:
-            if self._reading.why(work) is None:
-                raise
-            problem = Problem(408, f"the request body took longer than {BODY_SECONDS} seconds")
-        finally:
-            self._reading.end(work)
+        except BodyTooSlowError:
+            problem = Problem(408, f"the request body took longer than {BODY_SECONDS:g} seconds")
         await send_and_close(receive, send, problem.status, problem.dumps(), MEDIA_TYPE)
         return None
 
