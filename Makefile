@@ -3,7 +3,7 @@ ARGS ?= --sandbox capabilities/*.yaml
 VENV := .venv
 STAMP := $(VENV)/.installed
 
-.PHONY: help install run test conformance check format bench image clean
+.PHONY: help install run shipyard test conformance check format bench image clean
 help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 
@@ -11,6 +11,9 @@ install: $(STAMP)  ## make .venv with the runtime and its tools, with the first 
 
 run: install  ## serve capabilities/*.yaml from the embedded sandbox (ARGS="..." for other arguments)
 	$(VENV)/bin/naftiko-run $(ARGS)
+
+shipyard: install  ## run the APIs that examples/shipyard calls, until interrupted
+	$(VENV)/bin/python -m tests.upstreams
 
 test: install  ## run the tests, two files at a time (ARGS="-k name" to choose)
 	$(VENV)/bin/pytest -n 2 --dist loadfile $(if $(filter command\ line environment,$(origin ARGS)),$(ARGS))

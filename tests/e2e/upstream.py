@@ -63,8 +63,8 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def recording() -> Iterator[Upstream]:
-    """Run an upstream that remembers."""
+def recording(port: int = 0) -> Iterator[Upstream]:
+    """Run an upstream that remembers, on any free port where none is given."""
     upstream = Upstream()
 
     class Handler(BaseHTTPRequestHandler):
@@ -93,7 +93,7 @@ def recording() -> Iterator[Upstream]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
             return
 
-    server = _Server(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", port), Handler)
     upstream.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
