@@ -9,7 +9,6 @@ import mcp_types as types
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
-from mcp.server.stdio import stdio_server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler
 from mcp.server.transport_security import TransportSecuritySettings
@@ -23,6 +22,7 @@ from naftiko_run.exposes.mcp_content import changes, has_content, register_conte
 from naftiko_run.exposes.mcp_direct import Direct, accepts
 from naftiko_run.exposes.mcp_pages import LIST_SECONDS
 from naftiko_run.exposes.mcp_results import Calls
+from naftiko_run.exposes.mcp_stdio import stdio_streams
 from naftiko_run.exposes.messages import (
     BODY_SECONDS,
     MAX_BODY,
@@ -237,7 +237,7 @@ class McpFace:
 
     async def run_stdio(self) -> None:
         """Serve over stdin and stdout until stdin ends."""
-        async with stdio_server() as (read, write):
+        async with stdio_streams() as (read, write):
             await self._server.run(read, write, self._server.create_initialization_options())
 
     # -------------------------------------------------------------------------------- handlers
