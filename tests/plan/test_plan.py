@@ -4,6 +4,7 @@ import pytest
 
 from naftiko_run.exposes.units import Listener, Route, Tool
 from naftiko_run.plan import Options, compile_plan
+from naftiko_run.plan.runs import Compiled
 from naftiko_run.spec.document import Loaded
 from naftiko_run.types import Json
 from tests.spec.documents import Recorder, Served, codes, document, serve
@@ -102,6 +103,34 @@ def test_r_port_2_documents_share_ports_and_the_second_of_a_namespace_gets_anoth
         (9090, ("m", "m-2"), "Ships"),
     ]
     assert codes(plan.findings) == ["W-ADAPTER-DUP", "W-ADAPTER-DUP"]
+
+
+def test_an_adapter_that_is_served_under_another_name_keeps_its_references() -> None:
+    found, findings = document("""
+        naftiko: 1.0.0-alpha2
+        capability:
+          consumes:
+          - type: http
+            namespace: up
+            baseUri: https://a.test
+            resources:
+            - path: /x/{{key}}
+              operations: [{name: x, method: GET, inputParameters: [{name: key, in: path}]}]
+          exposes:
+          - type: mcp
+            namespace: m
+            tools:
+            - name: x
+              description: One.
+              inputParameters: [{name: id, type: string, description: Which.}]
+              call: up.x
+              with: {key: m.id}
+    """)
+    loaded = Loaded(file="a.yaml", document=found, consumes=found.consumes, findings=findings)
+    plan = compile_plan([loaded, loaded], Options(), Recorder())
+    assert codes(plan.findings) == ["W-ADAPTER-DUP"]
+    compiled = [unit.compiled for unit in plan.units if isinstance(unit.compiled, Compiled)]
+    assert [[a.name for a in each.arguments] for each in compiled] == [["id"], ["id"]]
 
 
 def test_another_name_is_no_name_that_somebody_has() -> None:

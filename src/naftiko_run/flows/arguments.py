@@ -77,7 +77,7 @@ class Binder:
         self.unit = unit
         self.scope = scope.using(f"'with' of {unit.name or unit.call!r}")
         self.route = route
-        self.roots = ARGUMENT_ROOTS | {adapter.namespace}
+        self.roots = ARGUMENT_ROOTS | {adapter.written_as or adapter.namespace}
         self.private = private_headers(adapter)
         self.declared = {p.name: p for p in unit.parameters}
         self.references: dict[str, _Reference] = {}

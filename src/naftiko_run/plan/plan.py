@@ -222,7 +222,7 @@ class _Compiler:
                 "give each adapter a namespace of its own",
             )
         )
-        return replace(adapter, namespace=name)
+        return replace(adapter, namespace=name, written_as=adapter.namespace)
 
     # --------------------------------------------------------------------------------- where
 

@@ -342,7 +342,8 @@ class Adapter:
     """An entry of ``exposes`` that this runtime serves.
 
     ``type`` is ``rest`` or ``mcp``; ``port`` None where none is written. ``resources`` and
-    ``prompts`` are an MCP adapter's.
+    ``prompts`` are an MCP adapter's. ``written_as`` is the namespace that stands in the file, where
+    it is served under another because somebody else has that one.
     """
 
     where: Where
@@ -356,6 +357,7 @@ class Adapter:
     resources: tuple[McpResource, ...] = ()
     prompts: tuple[McpPrompt, ...] = ()
     authentication: Authentication | None = None
+    written_as: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
