@@ -10,14 +10,14 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from naftiko_run.exposes.messages import send_bytes
-from naftiko_run.server.protocol import MAX_MESSAGE, BoundedProtocol
+from naftiko_run.server.protocol import MAX_MESSAGE, HttpProtocol
 
 WHOLE = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}"
 PART = b"GET / HTTP/1.1\r\nhost: loc"
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
-class Hasty(BoundedProtocol):
+class Hasty(HttpProtocol):
     """Waits for a head no longer than a test can."""
 
     head_seconds = 0.2

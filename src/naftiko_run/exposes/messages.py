@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
@@ -20,6 +21,9 @@ is worth a sentence to its sender, so their number is the cost of a wrong reques
 
 BODY_SECONDS = 30.0
 """How long a request body may take to arrive, the same for every face."""
+
+WHOLE_BODY = "naftiko.body"
+"""Where a scope holds the body of a request that came as a whole, of a server that says so."""
 
 _LINGER_BYTES = 16 * MAX_BODY
 _LINGER_SECONDS = 5.0
@@ -87,6 +91,11 @@ class BodyReader:
             BodyTooLargeError: it is larger than :data:`MAX_BODY`.
             DisconnectedError: the caller went away.
         """
+        whole: bytes | None = scope.get(WHOLE_BODY)
+        if whole is not None:
+            if len(whole) > MAX_BODY:
+                raise BodyTooLargeError
+            return whole
         work = self._reading.begin(self.seconds)
         try:
             return await read_body(scope, receive)
@@ -158,12 +167,19 @@ async def send_and_close(
 
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 _JSON = (b"content-type", b"application/json")
+_NOSNIFF_LINE = b"x-content-type-options: nosniff\r\n"
+_NOSNIFF_JSON_LINES = _NOSNIFF_LINE + b"content-type: application/json\r\n"
+_BREAK = re.compile(r"[\r\n\0]")
 
 
 async def send_bytes(
     send: Send, status: int, body: bytes, media_type: str, headers: Headers = ()
 ) -> None:
     """Send a whole answer."""
+    whole = getattr(send, "whole", None)
+    if whole is not None:
+        whole(status, *_written(status, body, media_type, headers))
+        return
     fields = [_NOSNIFF]
     if status == 204:
         pass  # without content there is nothing that has a media type
@@ -179,6 +195,31 @@ async def send_bytes(
         fields += [(n.encode("latin-1"), v.encode("latin-1", "replace")) for n, v in headers]
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
+
+
+def _written(status: int, body: bytes, media_type: str, headers: Headers) -> tuple[bytes, bytes]:
+    """Write the field lines of a whole answer, and what of its body is sent."""
+    if status == 204:
+        fields = _NOSNIFF_LINE
+    elif media_type == "application/json":
+        fields = _NOSNIFF_JSON_LINES
+    elif media_type:
+        fields = _NOSNIFF_LINE + _line("content-type", media_type)
+    else:
+        fields = _NOSNIFF_LINE
+    if status >= 200 and status not in (204, 304):
+        fields += b"content-length: %d\r\n" % len(body)
+    else:
+        body = b""
+    for name, value in headers:
+        fields += _line(name, value)
+    return fields, body
+
+
+def _line(name: str, value: str) -> bytes:
+    if not value.isprintable() and _BREAK.search(value):
+        raise ValueError(f"the header field {name} holds the end of a line")
+    return f"{name}: {value}\r\n".encode("latin-1", "replace")
 
 
 def parse_pairs(text: bytes) -> dict[str, Json]:

@@ -12,11 +12,12 @@ import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 import uvicorn
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from naftiko_run.server.protocol import BoundedProtocol
+from naftiko_run.server.protocol import HttpProtocol
 
 BACKLOG = 2048
 GRACE_SECONDS = 30
@@ -78,29 +79,6 @@ class _Server(uvicorn.Server):
         yield
 
 
-class _Drain:
-    """Passes requests on; while the process stops, each answer closes its connection."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-        self.draining = False
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self.draining:
-            await self.app(scope, receive, send)
-            return
-        await self.app(scope, receive, self._closing(send))
-
-    def _closing(self, send: Send) -> Send:
-        async def closing(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = [h for h in message["headers"] if h[0] != b"connection"]
-                message = {**message, "headers": [*headers, (b"connection", b"close")]}
-            await send(message)
-
-        return closing
-
-
 class HttpServer:
     """Serves an ASGI application, from ``start`` to ``stop``.
 
@@ -109,8 +87,8 @@ class HttpServer:
 
     def __init__(self, app: ASGIApp, listening: socket.socket | None = None) -> None:
         """Prepare a server; nothing is accepted yet."""
-        self._drain = _Drain(app)
-        self._server = _Server(_config(self._drain))
+        self._server = _Server(_config(app))
+        self._refusing = False
         self._listening = listening
         self._task: asyncio.Task[None] | None = None
         self._backlog: socket.socket | None = None
@@ -130,10 +108,10 @@ class HttpServer:
         """Serve a connection that was accepted elsewhere."""
         config, state = self._server.config, self._server.server_state
 
-        def protocol() -> asyncio.Protocol:
-            return config.http_protocol_class(  # type: ignore[call-arg]
-                config=config, server_state=state, app_state={}
-            )
+        def protocol() -> HttpProtocol:
+            made = HttpProtocol(config, state, {})
+            made.last = self._refusing
+            return made
 
         connection.setblocking(False)  # noqa: FBT003 - the socket's own signature
         try:
@@ -143,9 +121,11 @@ class HttpServer:
 
     def refuse(self) -> None:
         """Accept no further connection; answers from now on close theirs."""
-        if self._drain.draining:
+        if self._refusing:
             return
-        self._drain.draining = True
+        self._refusing = True
+        for connection in self._server.server_state.connections:
+            cast("HttpProtocol", connection).last = True
         if self._listening is not None:
             self._backlog = self._listening.dup()
         for listening in getattr(self._server, "servers", ()):
@@ -193,7 +173,7 @@ class HttpServer:
 def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=BoundedProtocol,
+        http=HttpProtocol,
         ws="none",
         lifespan="off",
         loop="none",
@@ -201,7 +181,6 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_keep_alive=75,
         timeout_graceful_shutdown=GRACE_SECONDS,
         backlog=BACKLOG,
     )

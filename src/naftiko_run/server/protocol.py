@@ -1,45 +1,136 @@
-"""One HTTP connection: uvicorn's, with bounds for what its parser would collect without any.
+"""The connections of a listener: HTTP/1.1 parsed by httptools, requests answered in their order.
 
-The parser keeps a request's head until it is complete, whatever its size and however long it takes,
-and so it does with the trailer fields behind a chunked body. Here a head has to come within
-:data:`HEAD_SECONDS` and :data:`MAX_HEAD`, and a whole message within :data:`MAX_MESSAGE`; the limit
+This is uvicorn's place for a protocol, and half of what a request costs there: it makes nothing
+per request that nobody asks for, and one timer looks after all connections. What the parser would
+collect without any bound has one here: a head has to come within :data:`HEAD_SECONDS` and
+:data:`MAX_HEAD`, and a whole message, its trailer fields too, within :data:`MAX_MESSAGE`; the limit
 of a body is the faces' own, and lower.
 """
 
 import asyncio
 import json
+import logging
+from collections import deque
+from collections.abc import MutableMapping
+from typing import Any, ClassVar, Final, cast
+from urllib.parse import unquote
+from weakref import WeakKeyDictionary
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+from starlette.types import ASGIApp, Scope
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from naftiko_run.server.exchange import BUFFERED, Exchange
 
 MAX_HEAD = 64 * 1024
 MAX_MESSAGE = 64 * 1024 * 1024
 HEAD_SECONDS = 30.0
+IDLE_SECONDS = 75.0
+"""How long a connection may wait for its next request."""
+
+_NEVER: Final = float("inf")
+_log = logging.getLogger("naftiko_run.server")
 
 
-class BoundedProtocol(HttpToolsProtocol):
-    """Refuses heads that are too large or too slow; costs nothing for one that comes at once."""
+class HttpProtocol(asyncio.Protocol):
+    """One connection; its requests are answered one after the other."""
 
     head_seconds = HEAD_SECONDS
 
-    _in_head = True
-    _messages = 0
-    _size = 0
-    _timer: asyncio.TimerHandle | None = None
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        """Prepare for a connection; the arguments are those that uvicorn has."""
+        if not config.loaded:
+            config.load()
+        self.last = False
+        self.due = _NEVER
+        """When this connection has waited for too long."""
+        self._app = cast("ASGIApp", config.loaded_app)
+        self._loop = _loop or asyncio.get_running_loop()
+        self._state = server_state
+        self._connections = cast("set[HttpProtocol]", server_state.connections)
+        self._app_state = app_state
+        self._parser = self._new_parser()
+        self._transport = cast("asyncio.Transport", None)  # until there is one
+        self._base: dict[str, Any] = {}
+        self._url = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._expects = False
+        self._coming: Exchange | None = None
+        self._answering: Exchange | None = None
+        self._queue: deque[Exchange] = deque()
+        self._reading = True
+        self._drain: asyncio.Future[None] | None = None
+        self._in_head = True
+        self._messages = 0
+        self._size = 0
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self)
+        # What follows a request that closes the connection is not read, and no error either.
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return parser
+
+    # ---------------------------------------------------------------------------- transport's
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the first head."""
-        super().connection_made(transport)
-        self._start_timer()
+        self._transport = cast("asyncio.Transport", transport)
+        self._connections.add(self)
+        self._base = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": _address(transport.get_extra_info("sockname")),
+            "client": _address(transport.get_extra_info("peername")),
+            "scheme": "http",
+            "root_path": "",
+        }
+        self.due = self._loop.time() + self.head_seconds
+        _Watch.of(self._state, self._loop).begin(self.head_seconds)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         """Wait for nothing more."""
-        self._stop_timer()
-        super().connection_lost(exc)
+        self._connections.discard(self)
+        self.due = _NEVER
+        for exchange in (self._answering, self._coming, *self._queue):
+            if exchange is not None and not exchange.complete:
+                exchange.lose()
+        self._queue.clear()
+        self._answering = self._coming = None
+        self.resume_writing()
+
+    def pause_writing(self) -> None:
+        """Hear that the caller does not take what is written."""
+        self._drain = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """Hear that it does again."""
+        drain, self._drain = self._drain, None
+        if drain is not None:
+            if not drain.done():
+                drain.set_result(None)
+            self._next()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, and count what belongs to a message that is not complete."""
         messages = self._messages
-        super().data_received(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # Nothing is served here that a connection could be upgraded to; what follows belongs
+            # to the protocol that was asked for.
+            self.last = True
+            self._hold_reading()
+        except httptools.HttpParserError:
+            self._refuse(400, "Bad Request", "this is no HTTP/1.1 request")
+            return
         if messages != self._messages:
             self._size = 0
             return
@@ -47,53 +138,247 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_head:
             if self._size > MAX_HEAD:
                 self._refuse(431, "Request Header Fields Too Large", "the head is too large")
-            elif self._timer is None:
-                self._start_timer()
+            elif self._size == len(data):
+                self.due = self._loop.time() + self.head_seconds
         elif self._size > MAX_MESSAGE:
-            self.transport.abort()
+            self._transport.abort()
+
+    def eof_received(self) -> None:
+        """Close, as nobody reads what would be answered."""
+
+    # ------------------------------------------------------------------------------- parser's
+
+    def on_message_begin(self) -> None:
+        """Begin with the head of a request."""
+        self._url = b""
+        self._headers = []
+        self._expects = False
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the request's target."""
+        self._url = self._url + url if self._url else url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header field."""
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self._expects = True
+        self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """Begin to answer."""
+        """Begin to answer, in its turn."""
         self._in_head = False
-        if self._timer is not None:
-            self._stop_timer()
-        super().on_headers_complete()
+        self.due = _NEVER
+        parser = self._parser
+        scope: Scope = self._base.copy()
+        scope["method"] = parser.get_method().decode("ascii")
+        keep = parser.should_keep_alive()
+        version = parser.get_http_version()
+        if version != "1.1":
+            scope["http_version"] = version
+            keep = False
+        _target(self._url, scope)
+        scope["headers"] = self._headers
+        scope["state"] = self._app_state.copy()
+        exchange = Exchange(self, scope, keep=keep, expects=self._expects)
+        self._coming = exchange
+        if self._answering is None and self._drain is None:
+            self._begin(exchange)
+        else:
+            self._queue.append(exchange)
+            self._hold_reading()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a request's body."""
+        exchange = self._coming
+        if exchange is not None:
+            exchange.feed(body)
+            if exchange.size > BUFFERED:
+                self._hold_reading()
 
     def on_message_complete(self) -> None:
         """Expect the next head."""
         self._in_head = True
         self._messages += 1
-        super().on_message_complete()
+        exchange, self._coming = self._coming, None
+        if exchange is not None:
+            exchange.end()
 
-    def _start_timer(self) -> None:
-        self._timer = self.loop.call_later(self.head_seconds, self._late)
+    # ------------------------------------------------------------------------------ exchanges'
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def write(self, data: bytes) -> None:
+        """Send bytes, unless the connection is being closed."""
+        self._transport.write(data)
 
-    def _late(self) -> None:
-        self._timer = None
-        if not self._size:  # a connection that was opened ahead of need, and never used
-            self.transport.close()
+    async def drained(self) -> None:
+        """Wait until what was written is on its way."""
+        while self._drain is not None:
+            await asyncio.shield(self._drain)
+
+    def defaults(self) -> bytes:
+        """Give the field lines that every answer has."""
+        return _lines(self._state.default_headers)
+
+    def completed(self, exchange: Exchange) -> None:
+        """Go on to the next request, or close."""
+        if exchange is not self._answering:
             return
-        self._refuse(
-            408, "Request Timeout", f"no whole head came within {self.head_seconds:g} seconds"
-        )
+        self._answering = None
+        self._state.total_requests += 1
+        if not exchange.keep:
+            self._transport.close()
+        elif self._queue:
+            self._next()
+        else:
+            if self._in_head:
+                self.due = self._loop.time() + IDLE_SECONDS
+            self.resume_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if not self._reading and not self._transport.is_closing():
+            self._reading = True
+            self._transport.resume_reading()
+
+    def _hold_reading(self) -> None:
+        if self._reading and not self._transport.is_closing():
+            self._reading = False
+            self._transport.pause_reading()
+
+    def _next(self) -> None:
+        if self._queue and self._answering is None and self._drain is None:
+            self._begin(self._queue.popleft())
+            if not self._queue:
+                self.resume_reading()
+
+    def _begin(self, exchange: Exchange) -> None:
+        self._answering = exchange
+        exchange.task = task = self._loop.create_task(self._answer(exchange))
+        self._state.tasks.add(task)
+
+    async def _answer(self, exchange: Exchange) -> None:
+        try:
+            await self._app(exchange.scope, exchange.receive, exchange)
+            if not exchange.complete and not exchange.gone:
+                _log.error("a request was left without a whole answer")
+                self._give_up(exchange)
+        except asyncio.CancelledError:
+            self._transport.abort()
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, the connection must not wait for ever
+            _log.exception("a request could not be answered")
+            self._give_up(exchange)
+        finally:
+            if exchange.task is not None:
+                self._state.tasks.discard(exchange.task)
+                exchange.task = None
+
+    def _give_up(self, exchange: Exchange) -> None:
+        if exchange.started or exchange.gone:
+            self._transport.abort()
+            return
+        exchange.keep = False
+        status, body = 500, _problem(500, "Internal Server Error", "the server's log tells why")
+        exchange.whole(status, _problem_fields(body), body)
+
+    # -------------------------------------------------------------------------------- timely
+
+    def shutdown(self) -> None:
+        """Close, once what was asked is answered."""
+        self.last = True
+        if self._answering is None and not self._queue:
+            self._transport.close()
+
+    def late(self) -> None:
+        """End what has waited for too long."""
+        self.due = _NEVER
+        if not self._size:
+            self._transport.close()  # idle, or opened ahead of need and never used
+        else:
+            seconds = f"{self.head_seconds:g}"
+            detail = f"no whole head came within {seconds} seconds"
+            self._refuse(408, "Request Timeout", detail)
 
     def _refuse(self, status: int, title: str, detail: str) -> None:
-        if self.transport.is_closing():
+        if self._transport.is_closing():
             return
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self._answering is not None or self._queue:
             # Another request of this connection is being answered: nothing may come between.
-            self.transport.abort()
+            self._transport.abort()
             return
-        problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-        body = json.dumps(problem).encode()
-        self.transport.write(
-            b"HTTP/1.1 %d %s\r\ncontent-type: application/problem+json\r\n"
-            b"content-length: %d\r\nconnection: close\r\n\r\n%s"
-            % (status, title.encode(), len(body), body)
+        body = _problem(status, title, detail)
+        self._transport.write(
+            b"HTTP/1.1 %d %s\r\n%sconnection: close\r\n\r\n%s"
+            % (status, title.encode(), _problem_fields(body), body)
         )
-        self.transport.close()
+        self._transport.close()
+
+
+class _Watch:
+    """Looks after the connections of one server, with one timer for all."""
+
+    _of: ClassVar[MutableMapping[ServerState, "_Watch"]] = WeakKeyDictionary()
+
+    def __init__(self, state: ServerState, loop: asyncio.AbstractEventLoop) -> None:
+        self._connections = cast("set[HttpProtocol]", state.connections)
+        self._loop = loop
+        self._timer: asyncio.TimerHandle | None = None
+
+    @classmethod
+    def of(cls, state: ServerState, loop: asyncio.AbstractEventLoop) -> "_Watch":
+        watch = cls._of.get(state)
+        if watch is None or watch._loop is not loop:  # noqa: SLF001 - its own kind
+            watch = cls._of[state] = cls(state, loop)
+        return watch
+
+    def begin(self, seconds: float) -> None:
+        if self._timer is None:
+            # Often enough for the shortest time to be told within a tenth of it.
+            every = min(1.0, seconds / 10)
+            self._timer = self._loop.call_later(every, self._look, every)
+
+    def _look(self, every: float) -> None:
+        self._timer = None
+        now = self._loop.time()
+        for connection in list(self._connections):
+            if connection.due <= now:
+                connection.late()
+        if self._connections:
+            self._timer = self._loop.call_later(every, self._look, every)
+
+
+def _address(name: object) -> tuple[str, int] | None:
+    return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
+
+
+def _target(url: bytes, scope: Scope) -> None:
+    """Read a request's target (RFC 9112 section 3.2) into an ASGI scope."""
+    if url[:1] == b"/" and b"#" not in url:
+        raw, _, query = url.partition(b"?")
+    else:
+        parsed = httptools.parse_url(url)
+        raw, query = parsed.path or b"", parsed.query or b""
+    path = raw.decode("latin-1") if not raw.isascii() else raw.decode("ascii")
+    scope["path"] = unquote(path) if "%" in path else path
+    scope["raw_path"] = raw
+    scope["query_string"] = query
+
+
+_known: tuple[list[tuple[bytes, bytes]], bytes] = ([], b"")
+
+
+def _lines(fields: list[tuple[bytes, bytes]]) -> bytes:
+    """Write fields that are the same until the list is another one."""
+    global _known  # noqa: PLW0603 - one entry, replaced once a second
+    if _known[0] is not fields:
+        _known = (fields, b"".join(b"%s: %s\r\n" % field for field in fields))
+    return _known[1]
+
+
+def _problem(status: int, title: str, detail: str) -> bytes:
+    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return json.dumps(problem).encode()
+
+
+def _problem_fields(body: bytes) -> bytes:
+    return b"content-type: application/problem+json\r\ncontent-length: %d\r\n" % len(body)
