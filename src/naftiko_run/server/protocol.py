@@ -302,10 +302,14 @@ class HttpProtocol(asyncio.Protocol):
     def _refuse(self, status: int, title: str, detail: str) -> None:
         if self._transport.is_closing():
             return
-        if self._answering is not None or self._queue:
+        answering = self._answering
+        own = answering is None or (answering is self._coming and not answering.started)
+        if self._queue or not own:
             # Another request of this connection is being answered: nothing may come between.
             self._transport.abort()
             return
+        if answering is not None:
+            answering.lose()
         body = _problem(status, title, detail)
         self._transport.write(
             b"HTTP/1.1 %d %s\r\n%sconnection: close\r\n\r\n%s"
