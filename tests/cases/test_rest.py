@@ -1,0 +1,72 @@
+"""Cases 46 to 48: what a REST route answers where it calls nothing, or passes a reply on."""
+
+import pytest
+
+from tests.cases.serving import Serve, text
+from tests.e2e.upstream import Reply
+
+DOCUMENT = """
+naftiko: 1.0.0-alpha2
+info: {{label: Routes, description: One route each way.}}
+capability:
+  consumes:
+  - type: http
+    namespace: up
+    description: Whatever is asked for.
+    baseUri: http://up.test/v1
+    resources:
+    - {{name: user, path: /user, operations: [{{name: get-user, method: GET}}]}}
+  exposes:
+  - type: rest
+    namespace: rest
+    port: 8080
+    resources:
+    - {{path: /good, operations: [{{method: GET, call: up.get-user}}]}}
+    - {{path: /this, operations: [{{method: GET, {unit}}}]}}
+"""
+
+
+@pytest.mark.case(
+    46,
+    differs="found when the file is read: the route answers 501 with the finding's code, since no"
+    " caller can do anything about it, and the others are served",
+)
+def test_a_malformed_call_is_told_at_start_and_by_its_route(serve: Serve) -> None:
+    served = serve(DOCUMENT.format(unit="call: invalidCallFormat"))
+    finding = served.finding("E-CALL-SYNTAX")
+    assert "invalidCallFormat" in finding.message
+    assert finding.pointer == "capability.exposes[0].resources[1].operations[0].call"
+    assert served.get("/this").problem(501)["code"] == "E-CALL-SYNTAX"
+    assert served.get("/good").status == 200
+
+
+@pytest.mark.case(47)
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(200, b'{"id" : "u-1",  "n":1.0}'),
+        Reply(203, b'{"id":"u-1"}', {"content-type": "application/vnd.user+json"}),
+        text("caf\xe9".encode("latin-1"), "text/plain; charset=iso-8859-1"),
+    ],
+)
+def test_without_outputs_the_reply_passes_byte_by_byte(serve: Serve, reply: Reply) -> None:
+    serve.upstream.reply = reply
+    found = serve(DOCUMENT.format(unit="call: up.get-user")).get("/this")
+    assert (found.status, found.body) == (reply.status, reply.body)
+    assert found.headers["content-type"] == reply.headers["content-type"]
+
+
+MOCK = (
+    "outputParameters: [{name: status, type: string, value: ready},"
+    " {name: payload, type: object, properties: {id: {type: string, value: '42'},"
+    " tags: {type: array, items: {type: string, value: active}}}}]"
+)
+
+
+@pytest.mark.case(48)
+def test_a_mock_answers_its_values_and_calls_nothing(serve: Serve) -> None:
+    served = serve(DOCUMENT.format(unit=MOCK))
+    found = served.get("/this")
+    assert (found.status, found.media_type) == (200, "application/json")
+    assert found.json == {"status": "ready", "payload": {"id": "42", "tags": ["active"]}}
+    assert served.upstream.received == []
