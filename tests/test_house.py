@@ -48,10 +48,11 @@ HOUSE = {
     ),
     "flows": room("mapping spec", "jsonschema_rs anyio"),
     "exposes": room("mapping spec", "starlette mcp mcp_types orjson anyio"),
+    "callers": room("exposes", "starlette jwt cryptography orjson"),
     "sandbox": room("", "starlette uvicorn orjson anyio"),
-    "plan": room("consumes exposes flows mapping spec"),
+    "plan": room("callers consumes exposes flows mapping spec"),
     "server": room(
-        "plan loading settings sandbox exposes spec", "uvicorn uvloop starlette watchfiles"
+        "plan loading settings sandbox callers exposes spec", "uvicorn uvloop starlette watchfiles"
     ),
     "cli": room("server plan loading settings exposes mapping spec"),
     "__main__": room("cli"),

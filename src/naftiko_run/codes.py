@@ -575,9 +575,10 @@ _UNITS = (
     _code(
         "E-AUTH-EXPOSED",
         "Callers cannot be authenticated this way",
-        "Nothing of the adapter is served, as serving it to everybody is what nobody asked for.",
-        "Use bearer, apikey or basic.",
-        "exposes: [{type: rest, authentication: {type: digest, username: a, password: '{{B}}'}}]",
+        "The scheme is unknown, or its clause lacks what it needs. Nothing of the adapter is served,"
+        " as serving it to everybody is what nobody asked for.",
+        "Add what the message names, or use another scheme.",
+        "exposes: [{type: rest, authentication: {type: digest, username: desk}}]",
     ),
     _code(
         "E-CALL-MISSING",

@@ -8,14 +8,14 @@ input is bound to it for having the same name.
 import base64
 import binascii
 import hmac
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from starlette.types import Scope
 
 from naftiko_run.exposes.messages import header, parse_pairs
 from naftiko_run.exposes.problems import Problem
-from naftiko_run.types import Headers
+from naftiko_run.types import Headers, Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,25 +26,55 @@ class Refusal:
     headers: Headers = ()
 
 
+Verdict = Refusal | Awaitable[Refusal | None] | None
+"""None lets a request in; what can be awaited has to ask somebody first. See :func:`settled`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectedResource:
+    """What everybody may know of a resource that asks for tokens (RFC 9728).
+
+    ``path`` is the path of its identifier, empty where it has none.
+    """
+
+    path: str
+    document: Mapping[str, Json]
+
+
 @dataclass(frozen=True, slots=True)
 class Authenticator:
-    """Lets requests in or refuses them; ``query`` names the parameter that carries the secret."""
+    """Lets requests in or refuses them: ``refusal`` says why one is refused.
 
-    accepts: Callable[[Scope], bool] = field(repr=False)
-    challenge: str
+    ``query`` names the parameter that carries the secret. ``security`` describes the scheme as
+    OpenAPI does, and ``scopes`` are what a caller's token needs.
+    """
+
+    refusal: Callable[[Scope], Verdict] = field(repr=False)
+    security: Mapping[str, Json]
     query: str = ""
-    unset: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    resource: ProtectedResource | None = None
 
-    def refusal(self, scope: Scope) -> Refusal | None:
-        """Say why a request is refused; None lets it in."""
-        if self.unset:
-            names = ", ".join(self.unset)
-            detail = f"this adapter's authentication needs {names}, which is not set"
-            return Refusal(Problem(503, detail, extra={"variables": list(self.unset)}))
-        if self.accepts(scope):
-            return None
-        detail = "the credentials are missing or wrong"
-        return Refusal(Problem(401, detail), (("www-authenticate", self.challenge),))
+    def waiting_for(self, variables: tuple[str, ...]) -> "Authenticator":
+        """Return one that lets nobody in, as these variables are not set."""
+        detail = f"this adapter's authentication needs {', '.join(variables)}, which is not set"
+        refusal = Refusal(Problem(503, detail, extra={"variables": list(variables)}))
+        return replace(self, refusal=lambda _: refusal)
+
+
+async def settled(verdict: Verdict) -> Refusal | None:
+    """Wait for a verdict that is not known yet."""
+    return verdict if verdict is None or isinstance(verdict, Refusal) else await verdict
+
+
+def _asking(
+    accepts: Callable[[Scope], bool], challenge: str, security: Mapping[str, Json], query: str = ""
+) -> Authenticator:
+    """Make an authenticator that knows right from wrong, and says no more than that."""
+    refused = Refusal(
+        Problem(401, "the credentials are missing or wrong"), (("www-authenticate", challenge),)
+    )
+    return Authenticator(lambda scope: None if accepts(scope) else refused, security, query)
 
 
 def equal(given: str, expected: str) -> bool:
@@ -60,7 +90,8 @@ def bearer(token: str, realm: str) -> Authenticator:
         scheme, _, given = header(scope, b"authorization").partition(" ")
         return equal(given.strip(), token) and scheme.lower() == "bearer"
 
-    return Authenticator(accepts, f'Bearer realm="{_quoted(realm)}"')
+    security: dict[str, Json] = {"type": "http", "scheme": "bearer"}
+    return _asking(accepts, f'Bearer realm="{quoted(realm)}"', security)
 
 
 def basic(user: str, password: str, realm: str) -> Authenticator:
@@ -74,22 +105,21 @@ def basic(user: str, password: str, realm: str) -> Authenticator:
             return False
         return equal(pair, f"{user}:{password}") and scheme.lower() == "basic" and bool(password)
 
-    return Authenticator(accepts, f'Basic realm="{_quoted(realm)}", charset="UTF-8"')
+    security: dict[str, Json] = {"type": "http", "scheme": "basic"}
+    return _asking(accepts, f'Basic realm="{quoted(realm)}", charset="UTF-8"', security)
 
 
 def apikey(name: str, value: str, place: str, realm: str) -> Authenticator:
     """Ask for a key in a header field or a query parameter."""
+    place = "query" if place == "query" else "header"
+    challenge = f'ApiKey realm="{quoted(realm)}", in="{place}", name="{quoted(name)}"'
+    security: dict[str, Json] = {"type": "apiKey", "in": place, "name": name}
     if place == "query":
-        return Authenticator(
-            lambda scope: equal(_parameter(scope, name), value),
-            f'ApiKey realm="{_quoted(realm)}", in="query", name="{_quoted(name)}"',
-            query=name,
+        return _asking(
+            lambda scope: equal(_parameter(scope, name), value), challenge, security, name
         )
     field_name = name.lower().encode("latin-1", "replace")
-    return Authenticator(
-        lambda scope: equal(header(scope, field_name), value),
-        f'ApiKey realm="{_quoted(realm)}", in="header", name="{_quoted(name)}"',
-    )
+    return _asking(lambda scope: equal(header(scope, field_name), value), challenge, security)
 
 
 def _parameter(scope: Scope, name: str) -> str:
@@ -100,5 +130,6 @@ def _parameter(scope: Scope, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Escape a text for the inside of a quoted-string (RFC 9110 section 5.6.4)."""
     return text.replace("\\", "\\\\").replace('"', '\\"')

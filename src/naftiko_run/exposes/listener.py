@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from starlette.types import Message, Receive, Scope, Send
 
-from naftiko_run.exposes.auth import Authenticator, Refusal
+from naftiko_run.exposes.auth import Authenticator, Refusal, settled
 from naftiko_run.exposes.docs import page
 from naftiko_run.exposes.guard import Guard
 from naftiko_run.exposes.messages import send_bytes
 from naftiko_run.exposes.openapi import describe
 from naftiko_run.exposes.problems import MEDIA_TYPE, Problem
+from naftiko_run.exposes.protected import documents
 from naftiko_run.exposes.rest import RestFace
 from naftiko_run.exposes.units import Listener, ToolServer
 from naftiko_run.mapping.json_codec import dumps
@@ -40,6 +41,8 @@ class ListenerApp:
         self.endpoints: dict[str, _RunningFace] = {}
         self.pages: dict[str, tuple[bytes, str]] = {}
         self._ours: set[str] = set()
+        self._public: frozenset[str] = frozenset()
+        self._metadata: frozenset[str] = frozenset()
         self._mixed = False
         self._authenticators: dict[str, Authenticator] = {}
         self._asked: tuple[Authenticator, ...] = ()
@@ -68,21 +71,34 @@ class ListenerApp:
         endpoints = {f"/{face.namespace}/mcp": face for face in faces}
         if len(faces) == 1:
             endpoints |= {"/mcp": faces[0], "/": faces[0]}
+        self._authenticators = {
+            s.namespace: s.authenticator for s in listener.servers if s.authenticator
+        }
+        asking = {r.adapter: r.authenticator for r in listener.routes if r.authenticator}
+        public = {
+            path: (dumps(dict(document)), "application/json")
+            for path, document in documents(
+                asking | self._authenticators,
+                {path: face.namespace for path, face in endpoints.items()},
+            ).items()
+            # Only a route of exactly this path is meant instead: clients have to find it.
+            if (claimed := rest.router.best(path.encode(), "GET")) is None or claimed[1]
+        }
+        pages |= public
         # What a route claims is the route's: a page or an endpoint that it would answer for is
         # not served, and at those that are a route still answers its other methods.
         methods = dict.fromkeys(pages, "GET") | dict.fromkeys(endpoints, "POST")
         free = {
             path
             for path, method in methods.items()
-            if rest.router.best(path.encode(), method) is None
-        }
-        self._authenticators = {
-            s.namespace: s.authenticator for s in listener.servers if s.authenticator
+            if path in public or rest.router.best(path.encode(), method) is None
         }
         asked = {id(r.authenticator): r.authenticator for r in listener.routes if r.authenticator}
         self._asked = tuple(asked.values())
         self.rest, self.pages, self._ours = rest, pages, free
         self._mixed = bool(listener.routes)
+        self._public = frozenset({HEALTH_PATH, *public})
+        self._metadata = frozenset(public)
         self.endpoints = {path: face for path, face in endpoints.items() if path in free}
         for namespace, running in gone.items():
             del self._faces[namespace]
@@ -117,14 +133,14 @@ class ListenerApp:
         ours = path in self._ours or path.rstrip("/") in self.endpoints
         # No route is posted to at an endpoint that is served: such a request is not looked up.
         if ours and self._mixed and (scope["method"] != "POST" or path not in self.endpoints):
-            ours = not self.rest.serves(scope)
+            ours = path in self._metadata or not self.rest.serves(scope)
         if ours:
             await self._answer(path, scope, receive, send)
         else:
             await self.rest(scope, receive, send)
 
     async def _answer(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = self._refusal(path, scope)
+        refusal = await self._refusal(path, scope)
         if refusal is not None:
             problem, headers = refusal.problem, refusal.headers
             await send_bytes(send, problem.status, problem.dumps(), MEDIA_TYPE, headers)
@@ -140,18 +156,24 @@ class ListenerApp:
         problem = Problem(405, f"{scope['method']} is not served here; use GET")
         await send_bytes(send, 405, problem.dumps(), MEDIA_TYPE, (("allow", "GET, HEAD"),))
 
-    def _refusal(self, path: str, scope: Scope) -> Refusal | None:
-        """Say why an endpoint or a page is refused; only the health is told to everybody."""
-        if path == HEALTH_PATH:
+    async def _refusal(self, path: str, scope: Scope) -> Refusal | None:
+        """Say why an endpoint or a page is refused; some pages are for everybody."""
+        if path in self._public:
             return None
         face = self.endpoints.get(path.rstrip("/") or "/")
         asked = self._asked if path in self.pages else ()
         if face is not None:
             authenticator = self._authenticators.get(face.namespace)
             asked = (authenticator,) if authenticator else ()
-        refusals = [authenticator.refusal(scope) for authenticator in asked]
-        # A page that describes several adapters is open to the callers of any of them.
-        return refusals[0] if refusals and all(refusals) else None
+        refused: Refusal | None = None
+        for authenticator in asked:
+            verdict = authenticator.refusal(scope)
+            refusal = None if verdict is None else await settled(verdict)
+            if refusal is None:
+                # A page that describes several adapters is open to the callers of any of them.
+                return None
+            refused = refused or refusal
+        return refused
 
 
 class _RunningFace:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from starlette.types import Receive, Scope, Send
 
 from naftiko_run.errors import FieldProblem, InputError
+from naftiko_run.exposes.auth import settled
 from naftiko_run.exposes.messages import (
     BODY_SECONDS,
     MAX_BODY,
@@ -244,7 +245,8 @@ class RestFace:
         chosen = _choose(claim.endpoints, query) if claim.selective else endpoint
         authenticator = (chosen or endpoint).route.authenticator
         if authenticator is not None:
-            refusal = authenticator.refusal(scope)
+            verdict = authenticator.refusal(scope)
+            refusal = None if verdict is None else await settled(verdict)
             if refusal is not None:
                 await _send_problem(send, refusal.problem, refusal.headers)
                 return

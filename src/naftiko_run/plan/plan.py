@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
+from naftiko_run.callers.nonces import Nonces
 from naftiko_run.exposes.auth import Authenticator
 from naftiko_run.exposes.guard import is_loopback
 from naftiko_run.exposes.router import shape
 from naftiko_run.exposes.units import Listener, Route, Tool, ToolServer
 from naftiko_run.findings import Finding, in_order
 from naftiko_run.plan.apis import Apis, Upstreams
-from naftiko_run.plan.callers import authenticator_of
+from naftiko_run.plan.callers import Means, authenticator_of
 from naftiko_run.plan.contents import Contents, contents_of, lacking
 from naftiko_run.plan.names import tool_name
 from naftiko_run.plan.runs import Compiled, Compiler
@@ -25,12 +26,16 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How documents are served. ``host`` is empty where none was given."""
+    """How documents are served. ``host`` is empty where none was given.
+
+    ``nonces`` are those of Digest authentication, the same for all plans of a process.
+    """
 
     host: str = ""
     ports: Mapping[str, int] = field(default_factory=dict)
     upstreams: Upstreams = field(default_factory=Upstreams)
     strict_paths: bool = False
+    nonces: Nonces = field(default_factory=Nonces, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,7 @@ class _Compiler:
         self.plan = planner.plan
         self.sites = planner.sites
         self.namespaces = planner.namespaces
+        self.means = Means(planner.client, planner.options.nonces)
         self.report: Callable[[Finding], None] = self.plan.findings.append
         self.apis = Apis(
             loaded,
@@ -161,7 +167,7 @@ class _Compiler:
             if not (written.units or written.resources or written.prompts):
                 continue
             adapter = self._unique(written)
-            authenticator = authenticator_of(adapter, self.apis.scope)
+            authenticator = authenticator_of(adapter, self.apis.scope, self.means)
             if isinstance(authenticator, Finding):
                 self._left_out(adapter, authenticator)
                 continue

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from naftiko_run.callers.nonces import Nonces
 from naftiko_run.findings import Finding, Severity, as_strict, in_order
 from naftiko_run.loading import load as loading
 from naftiko_run.loading.schema import check
@@ -67,9 +68,13 @@ def prepare(
     client: Client,
     *,
     sandboxes: Mapping[str, Sandbox] | None = None,
+    nonces: Nonces | None = None,
 ) -> Prepared:
     """Compile what was loaded; under ``--strict`` warnings are errors."""
-    plan = compile_plan(loaded, _options(settings, sandboxes or {}), client)
+    options = _options(settings, sandboxes or {})
+    if nonces is not None:
+        options = replace(options, nonces=nonces)
+    plan = compile_plan(loaded, options, client)
     findings = as_strict(plan.findings) if settings.strict else plan.findings
     return Prepared(plan, findings, list(loaded))
 

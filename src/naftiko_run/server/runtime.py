@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from naftiko_run.callers.nonces import Nonces
 from naftiko_run.plan.apis import Sandbox
 from naftiko_run.plan.client import LazyClient, Limits
 from naftiko_run.server.http import HttpServer, authority, bind
@@ -17,12 +18,20 @@ from naftiko_run.types import Client
 
 @dataclass(slots=True)
 class Runtime:
-    """What flows need to be called: a client, and a sandbox for each API that has one."""
+    """What flows need to be called: a client, and a sandbox for each API that has one.
+
+    ``nonces`` outlive the plans: a request that was used once is not taken again after a change.
+    """
 
     settings: Settings
     client: Client
     sandboxes: dict[str, Sandbox] = field(default_factory=dict)
+    nonces: Nonces = field(default_factory=Nonces, repr=False)
     _servers: list[HttpServer] = field(default_factory=list)
+
+    def share_nonces(self, key: bytes) -> None:
+        """Take the nonces of all who have this key."""
+        self.nonces = Nonces(key)
 
     async def start_sandboxes(self, loaded: Sequence[Loaded]) -> None:
         """Start the sandboxes that these files can use, where they were asked for."""
@@ -42,7 +51,9 @@ class Runtime:
 
     def prepare(self, loaded: Sequence[Loaded]) -> Prepared:
         """Compile files into a plan whose flows can be called."""
-        return prepare(loaded, self.settings, self.client, sandboxes=self.sandboxes)
+        return prepare(
+            loaded, self.settings, self.client, sandboxes=self.sandboxes, nonces=self.nonces
+        )
 
     async def aclose(self) -> None:
         """Close connections and stop the sandboxes."""

@@ -2,9 +2,10 @@
 
 import asyncio
 import pickle
+import secrets
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from naftiko_run.exposes.listener import ListenerApp
 from naftiko_run.exposes.units import Listener
@@ -17,10 +18,14 @@ from naftiko_run.spec.document import Loaded
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a worker serves: documents as the supervisor read them, and the sandboxes it runs."""
+    """What a worker serves: documents as the supervisor read them, and the sandboxes it runs.
+
+    ``nonce_key`` is the same for all workers of a set: each takes the nonces of the others.
+    """
 
     loaded: Sequence[Loaded]
     sandboxes: Mapping[str, Sandbox]
+    nonce_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     def dumps(self) -> bytes:
         """Write it for a worker's standard input."""
