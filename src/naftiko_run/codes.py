@@ -575,8 +575,8 @@ _UNITS = (
     _code(
         "E-AUTH-EXPOSED",
         "Callers cannot be authenticated this way",
-        "The scheme is unknown, or its clause lacks what it needs. Nothing of the adapter is served,"
-        " as serving it to everybody is what nobody asked for.",
+        "The scheme is unknown, or the clause lacks what it needs. Nothing of the adapter is"
+        " served, as serving it to everybody is what nobody asked for.",
         "Add what the message names, or use another scheme.",
         "exposes: [{type: rest, authentication: {type: digest, username: desk}}]",
     ),
