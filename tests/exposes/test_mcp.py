@@ -14,11 +14,11 @@ from mcp import Client
 from starlette.types import Message, Receive
 
 from naftiko_run.exposes.mcp import McpFace
-from naftiko_run.exposes.mcp_catalog import PAGE
 from naftiko_run.exposes.mcp_extension import Extension
-from naftiko_run.exposes.mcp_overseer import Overseer, Work
+from naftiko_run.exposes.mcp_pages import PAGE
 from naftiko_run.exposes.mcp_results import Calls, result_of
 from naftiko_run.exposes.messages import BODY_SECONDS, MAX_BODY
+from naftiko_run.exposes.overseer import Overseer, Work
 from naftiko_run.server.http import HttpServer, bind
 from naftiko_run.types import Inputs, Outcome
 from tests.exposes.mcp_peers import (

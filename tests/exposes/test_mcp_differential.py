@@ -61,7 +61,8 @@ class Pair:
     async def ask(self, asked: Request) -> Answer:
         """Ask both and compare."""
         one, other = await ask(self.short, asked), await ask(self.long, asked)
-        assert one.essence == other.essence, asked
+        if one.essence != other.essence:
+            pytest.fail(f"{asked.method} {asked.headers}\n{asked.body[:3000]!r}\n{one}\n{other}")
         return one
 
 

@@ -1,27 +1,23 @@
 """One listener: everything that an address and port serve, behind one guard (ASGI)."""
 
 import asyncio
-import importlib
 import logging
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from starlette.types import Message, Receive, Scope, Send
 
 from naftiko_run.exposes.auth import Authenticator, Refusal, settled
 from naftiko_run.exposes.docs import page
 from naftiko_run.exposes.guard import Guard
+from naftiko_run.exposes.mcp import McpFace
 from naftiko_run.exposes.messages import send_bytes
 from naftiko_run.exposes.openapi import describe
 from naftiko_run.exposes.problems import MEDIA_TYPE, Problem
 from naftiko_run.exposes.protected import documents
 from naftiko_run.exposes.rest import RestFace
-from naftiko_run.exposes.units import Listener, ToolServer
+from naftiko_run.exposes.units import Listener
 from naftiko_run.mapping.json_codec import dumps
-
-if TYPE_CHECKING:
-    from naftiko_run.exposes.mcp import McpFace
 
 HEALTH_PATH = "/healthz"
 _log = logging.getLogger("naftiko_run.access")
@@ -38,7 +34,7 @@ class ListenerApp:
         """Make a listener that serves nothing yet; ``update`` gives it what it serves."""
         self.guard = Guard(address, allowed_hosts)
         self.rest = RestFace((), ())
-        self.endpoints: dict[str, _RunningFace] = {}
+        self.endpoints: dict[str, McpFace] = {}
         self.pages: dict[str, tuple[bytes, str]] = {}
         self._ours: set[str] = set()
         self._public: frozenset[str] = frozenset()
@@ -46,7 +42,7 @@ class ListenerApp:
         self._mixed = False
         self._authenticators: dict[str, Authenticator] = {}
         self._asked: tuple[Authenticator, ...] = ()
-        self._faces: dict[str, _RunningFace] = {}
+        self._faces: dict[str, McpFace] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def update(self, listener: Listener) -> None:
@@ -64,7 +60,7 @@ class ListenerApp:
         for server in listener.servers:
             running = gone.pop(server.namespace, None)
             if running is None:
-                self._faces[server.namespace] = _RunningFace(server)
+                self._faces[server.namespace] = McpFace(server)
             else:
                 await running.update(server)
         faces = [self._faces[server.namespace] for server in listener.servers]
@@ -174,60 +170,6 @@ class ListenerApp:
                 return None
             refused = refused or refusal
         return refused
-
-
-class _RunningFace:
-    """An MCP face in a task of its own, as its session manager must end where it began.
-
-    The SDK takes longer to load than all the rest, so it is loaded beside what is served already;
-    requests of this face wait for it.
-    """
-
-    def __init__(self, server: ToolServer) -> None:
-        self.namespace = server.namespace
-        self._server = server
-        self._face: McpFace | None = None
-        self._ready = asyncio.Event()
-        self._stopping = asyncio.Event()
-        self._task = asyncio.create_task(self._run())
-
-    async def _run(self) -> None:
-        try:
-            module = await asyncio.to_thread(importlib.import_module, "naftiko_run.exposes.mcp")
-            self._face = module.McpFace(self._server)
-            async with self._face.running():
-                self._ready.set()
-                await self._stopping.wait()
-        except Exception:  # noqa: BLE001 - whatever it is, requests get an answer
-            _log.exception("the MCP adapter %s cannot be served", self.namespace)
-        finally:
-            self._ready.set()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self._ready.is_set():
-            await self._ready.wait()
-        if self._face is None:
-            problem = Problem(500, "this adapter cannot be served; the server's log tells why")
-            await send_bytes(send, 500, problem.dumps(), MEDIA_TYPE)
-            return
-        await self._face(scope, receive, send)
-
-    async def update(self, server: ToolServer) -> None:
-        self._server = server
-        if self._face is not None:
-            await self._face.update(server)
-
-    def release(self) -> None:
-        if self._face is not None:
-            self._face.release()
-
-    async def stop(self) -> None:
-        await self._ready.wait()
-        if self._face is not None:
-            self._face.release()
-            await self._face.idle()
-        self._stopping.set()
-        await self._task
 
 
 def _logged(scope: Scope, send: Send) -> Send:

@@ -4,17 +4,14 @@ import base64
 import hashlib
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from mcp_types.methods import serialize_server_result
-
+from naftiko_run.exposes import mcp_shapes as shapes
+from naftiko_run.exposes.mcp_pages import PAGE, unknown_cursor
+from naftiko_run.exposes.mcp_protocol import MODERN
 from naftiko_run.exposes.mcp_results import ANY_ROOT_SINCE, STRUCTURED_SINCE
 from naftiko_run.exposes.units import Tool
 from naftiko_run.mapping.json_codec import dumps
 from naftiko_run.types import Json
-
-PAGE = 1000
-"""How many tools one answer lists; the rest are on further pages."""
 
 _TITLE_SINCE = "2025-06-18"
 _ANNOTATIONS_SINCE = "2025-03-26"
@@ -22,10 +19,6 @@ _IN_ERRORS = frozenset("type title status detail errors variables body code".spl
 """Members of the structured content of errors, which the output schema must leave open."""
 
 _log = logging.getLogger("naftiko_run.mcp")
-
-
-class CursorError(ValueError):
-    """A cursor that no page of this list gave."""
 
 
 class Catalog:
@@ -48,7 +41,7 @@ class Catalog:
         """Return the members of an answer to ``tools/list``.
 
         Raises:
-            CursorError: the cursor is not one of this list.
+            McpError: the cursor is not one of this list.
         """
         pages = self._pages.get(version)
         if pages is None:
@@ -58,7 +51,7 @@ class Catalog:
         for number in range(1, len(pages)):
             if cursor == self._cursor(number):
                 return pages[number]
-        raise CursorError(cursor)
+        raise unknown_cursor()
 
     def _cursor(self, page: int) -> str:
         return base64.urlsafe_b64encode(self._mark + page.to_bytes(3, "big")).decode()
@@ -122,23 +115,37 @@ def _is_object(schema: Json) -> bool:
 
 def _sendable(entries: Sequence[dict[str, Json]], version: str) -> list[dict[str, Json]]:
     """Leave out tools that the revision's schema refuses: one of them would spoil the list."""
-    if _fits(entries, version):
-        return list(entries)
-    fitting = [entry for entry in entries if _fits([entry], version)]
-    names = [str(entry.get("name")) for entry in entries if entry not in fitting]
-    _log.warning("tools left out of the list for %s: %s", version, ", ".join(names))
+    fitting = [entry for entry in entries if _fits(entry, version)]
+    if len(fitting) < len(entries):
+        names = [str(entry.get("name")) for entry in entries if entry not in fitting]
+        _log.warning("tools left out of the list for %s: %s", version, ", ".join(names))
     return fitting
 
 
-def _fits(entries: Sequence[dict[str, Json]], version: str) -> bool:
-    data: dict[str, Any] = {
-        "tools": entries,
-        "resultType": "complete",
-        "ttlMs": 0,
-        "cacheScope": "public",
-    }
-    try:
-        serialize_server_result("tools/list", version, data)
-    except ValueError:  # pydantic.ValidationError is one
-        return False
-    return True
+_SCHEMA = {"$schema": shapes.text}
+_OLDER_SCHEMA = {
+    **_SCHEMA,
+    "properties": shapes.map_of(lambda value: type(value) in (dict, bool)),
+    "required": shapes.list_of(shapes.text),
+}
+_OBJECT = {"type": shapes.one_of("object")}
+
+
+def _entry(input_schema: shapes.Shape, output_schema: shapes.Shape) -> shapes.Shape:
+    return shapes.members(
+        {"name": shapes.text, "inputSchema": input_schema},
+        {
+            "title": shapes.text,
+            "description": shapes.text,
+            "outputSchema": output_schema,
+            "annotations": shapes.any_object,
+        },
+    )
+
+
+_FITS_MODERN = _entry(shapes.members(_OBJECT, _SCHEMA), shapes.members({}, _SCHEMA))
+_FITS_OLDER = _entry(shapes.members(_OBJECT, _OLDER_SCHEMA), shapes.members(_OBJECT, _OLDER_SCHEMA))
+
+
+def _fits(entry: dict[str, Json], version: str) -> bool:
+    return (_FITS_MODERN if version == MODERN else _FITS_OLDER)(entry)

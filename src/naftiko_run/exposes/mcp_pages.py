@@ -5,8 +5,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from mcp.shared.exceptions import MCPError
-
+from naftiko_run.exposes.mcp_protocol import INVALID_PARAMS, McpError
 from naftiko_run.mapping.json_codec import dumps
 from naftiko_run.types import Json
 
@@ -23,13 +22,9 @@ def page(
     """Answer a request for a list; ``scope`` says whether answers may be shared by callers.
 
     Raises:
-        MCPError: the cursor is not one of this list.
+        McpError: the cursor is not one of this list.
     """
-    answer: dict[str, Any] = {
-        "resultType": "complete",
-        "ttlMs": LIST_SECONDS * 1000,
-        "cacheScope": scope,
-    }
+    answer: dict[str, Any] = {"ttlMs": LIST_SECONDS * 1000, "cacheScope": scope}
     if cursor is None and len(entries) <= PAGE:
         return {key: list(entries), **answer}
     mark = hashlib.blake2b(dumps(list(entries)), digest_size=9).digest()
@@ -39,9 +34,14 @@ def page(
 
     starts = {name(start): start for start in range(PAGE, len(entries), PAGE)}
     if cursor is not None and cursor not in starts:
-        raise MCPError(code=-32602, message="Unknown cursor: list from the start")
+        raise unknown_cursor()
     start = starts.get(cursor or "", 0)
     answer[key] = list(entries[start : start + PAGE])
     if start + PAGE < len(entries):
         answer["nextCursor"] = name(start + PAGE)
     return answer
+
+
+def unknown_cursor() -> McpError:
+    """Make the error of a cursor that is none of a list."""
+    return McpError(INVALID_PARAMS, "Unknown cursor: list from the start")

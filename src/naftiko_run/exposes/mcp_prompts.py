@@ -7,20 +7,15 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import mcp_types as types
-from mcp.server.context import ServerRequestContext
-from mcp.shared.exceptions import MCPError
-
 from naftiko_run.exposes.mcp_pages import page
+from naftiko_run.exposes.mcp_protocol import INVALID_PARAMS, McpError
 from naftiko_run.exposes.units import Prompt
 from naftiko_run.types import Json
 
 MOST_CHARACTERS = 4 * 1024 * 1024
 """How long the messages of a prompt may become: a long value may stand in many places."""
 
-_INVALID = -32602
 _PLACEHOLDER = re.compile(r"\{\{([A-Za-z0-9_-]+)\}\}")
-_Context = ServerRequestContext[Any, Any]
 
 
 class Prompts:
@@ -31,30 +26,29 @@ class Prompts:
         self._scope = scope
         self._prompts = {prompt.name: prompt for prompt in prompts}
 
-    async def list(
-        self, _context: _Context, params: types.PaginatedRequestParams
-    ) -> dict[str, Any]:
+    async def list(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Answer ``prompts/list``."""
         entries = [_described(prompt) for prompt in self._prompts.values()]
-        return page("prompts", entries, params.cursor, self._scope)
+        return page("prompts", entries, params.get("cursor"), self._scope)
 
-    async def get(self, _context: _Context, params: types.GetPromptRequestParams) -> dict[str, Any]:
+    async def get(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Answer ``prompts/get``."""
-        prompt = self._prompts.get(params.name)
+        name = params["name"]
+        prompt = self._prompts.get(name)
         if prompt is None:
-            raise MCPError(code=_INVALID, message=f"Unknown prompt: {params.name}")
-        given = params.arguments or {}
+            raise McpError(INVALID_PARAMS, f"Unknown prompt: {name}")
+        given = params.get("arguments") or {}
         missing = [a.name for a in prompt.arguments if a.required and a.name not in given]
         if missing:
             names = ", ".join(missing)
-            raise MCPError(code=_INVALID, message=f"Missing required arguments: {names}")
+            raise McpError(INVALID_PARAMS, f"Missing required arguments: {names}")
         left = MOST_CHARACTERS
         messages: list[Json] = []
         for role, content in prompt.messages:
             text = _filled(content, given, left)
             left -= len(text)
             messages.append({"role": role, "content": {"type": "text", "text": text}})
-        answer: dict[str, Any] = {"messages": messages, "resultType": "complete"}
+        answer: dict[str, Any] = {"messages": messages}
         return {"description": prompt.description, **answer} if prompt.description else answer
 
     def values_of(self, name: str, argument: str) -> tuple[str, ...] | None:
@@ -89,5 +83,5 @@ def _filled(template: str, given: Mapping[str, str], most: int) -> str:
         pieces[position] = given.get(name, f"{{{{{name}}}}}")
     if sum(map(len, pieces)) > most:
         message = f"the filled prompt is longer than {MOST_CHARACTERS} characters"
-        raise MCPError(code=_INVALID, message=message)
+        raise McpError(INVALID_PARAMS, message)
     return "".join(pieces)

@@ -12,14 +12,12 @@ from mimetypes import MimeTypes
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-import mcp_types as types
 from anyio import to_thread
-from mcp.server.context import ServerRequestContext
-from mcp.shared.exceptions import MCPError
 
 from naftiko_run.errors import InputError
 from naftiko_run.exposes import folders
 from naftiko_run.exposes.mcp_pages import page
+from naftiko_run.exposes.mcp_protocol import INTERNAL_ERROR, INVALID_PARAMS, McpError
 from naftiko_run.exposes.problems import Problem, problem_of
 from naftiko_run.exposes.units import Resource
 from naftiko_run.mapping.json_codec import loads
@@ -38,8 +36,6 @@ READ_SECONDS = 300
 ERROR_TEXT_LIMIT = 16_384
 """How many characters of an upstream's error body an answer repeats."""
 
-_Context = ServerRequestContext[Any, Any]
-_INVALID, _FAILED = -32602, -32603
 _TEXTS = frozenset(
     f"application/{name}"
     for name in (
@@ -76,9 +72,7 @@ class Resources:
 
     # ------------------------------------------------------------------------------- handlers
 
-    async def list(
-        self, _context: _Context, params: types.PaginatedRequestParams
-    ) -> dict[str, Any]:
+    async def list(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Answer ``resources/list``."""
         entries: list[dict[str, Json]] = []
         for resource in self._fixed:
@@ -87,22 +81,18 @@ class Resources:
                 continue
             names = await to_thread.run_sync(folders.listed, resource.folder)
             entries.extend(_file_entry(resource, name) for name in names)
-        return page("resources", entries, params.cursor, self._scope)
+        return page("resources", entries, params.get("cursor"), self._scope)
 
-    async def list_templates(
-        self, _context: _Context, params: types.PaginatedRequestParams
-    ) -> dict[str, Any]:
+    async def list_templates(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Answer ``resources/templates/list``."""
         entries: list[dict[str, Json]] = [
             {"uriTemplate": resource.uri, **_described(resource)} for _, resource in self._templates
         ]
-        return page("resourceTemplates", entries, params.cursor, self._scope)
+        return page("resourceTemplates", entries, params.get("cursor"), self._scope)
 
-    async def read(
-        self, _context: _Context, params: types.ReadResourceRequestParams
-    ) -> dict[str, Any]:
+    async def read(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Answer ``resources/read``."""
-        uri = params.uri
+        uri: str = params["uri"]
         if self._under_way >= MOST_READS:
             raise _error(Problem(503, f"{MOST_READS} reads are under way: try again"), uri)
         self._under_way += 1
@@ -117,10 +107,32 @@ class Resources:
         # Nobody knows when an upstream's answer changes, nor who else may see it.
         return {
             "contents": [{"uri": uri, **content}],
-            "resultType": "complete",
             "ttlMs": 0,
             "cacheScope": "private",
         }
+
+    async def subscribe(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer ``resources/subscribe`` and ``resources/unsubscribe``.
+
+        Without a session there is nobody to tell: what can be subscribed to is accepted, and that
+        is all. With one, whoever keeps the session remembers it.
+        """
+        uri: str = params["uri"]
+        if not await self._is_known(uri):
+            raise _not_found(uri)
+        return {}
+
+    async def _is_known(self, uri: str) -> bool:
+        if len(uri) > MOST_URI:
+            return False
+        if uri in self._exact or any(template.match(uri) for template, _ in self._templates):
+            return True
+        for resource in self._folders:
+            base = f"{resource.uri.rstrip('/')}/"
+            if resource.folder is not None and uri.startswith(base):
+                names = await to_thread.run_sync(folders.listed, resource.folder)
+                return uri.removeprefix(base) in names
+        return False
 
     async def _content(self, uri: str) -> dict[str, Json]:
         if len(uri) <= MOST_URI:
@@ -135,7 +147,7 @@ class Resources:
                 values = template.match(uri)
                 if values is not None:
                     return await _of_flow(resource, values, uri)
-        raise MCPError(code=_INVALID, message="Resource not found", data={"uri": uri})
+        raise _not_found(uri)
 
     # ----------------------------------------------------------------------------- completion
 
@@ -236,7 +248,7 @@ async def _of_folder(resource: Resource, uri: str) -> dict[str, Json] | None:
     try:
         found = await to_thread.run_sync(folders.read, resource.folder, name, most)
     except folders.TooLargeError as error:
-        raise MCPError(code=_FAILED, message=str(error), data={"uri": uri}) from None
+        raise McpError(INTERNAL_ERROR, str(error), {"uri": uri}) from None
     if found is None:
         return None
     media_type = resource.media_type or _type_of(name)
@@ -302,12 +314,16 @@ def _blob(body: bytes, media_type: str) -> dict[str, Json]:
 # ------------------------------------------------------------------------------------------ errors
 
 
-def _error(problem: Problem, uri: str) -> MCPError:
-    code = _INVALID if problem.status == 400 else _FAILED
-    return MCPError(code=code, message=problem.detail, data={"uri": uri, **problem.members})
+def _not_found(uri: str) -> McpError:
+    return McpError(INVALID_PARAMS, "Resource not found", {"uri": uri})
 
 
-def _upstream_error(outcome: Outcome, uri: str) -> MCPError:
+def _error(problem: Problem, uri: str) -> McpError:
+    code = INVALID_PARAMS if problem.status == 400 else INTERNAL_ERROR
+    return McpError(code, problem.detail, {"uri": uri, **problem.members})
+
+
+def _upstream_error(outcome: Outcome, uri: str) -> McpError:
     text = outcome.body.decode("utf-8", "replace")
     body: Json = text
     if len(text) > ERROR_TEXT_LIMIT:
@@ -317,8 +333,8 @@ def _upstream_error(outcome: Outcome, uri: str) -> MCPError:
             body = loads(outcome.body)
         except ValueError:
             body = text
-    return MCPError(
-        code=_FAILED,
-        message=f"the upstream answered {outcome.status}",
-        data={"uri": uri, "status": outcome.status, "body": body},
+    return McpError(
+        INTERNAL_ERROR,
+        f"the upstream answered {outcome.status}",
+        {"uri": uri, "status": outcome.status, "body": body},
     )

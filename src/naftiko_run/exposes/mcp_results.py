@@ -14,8 +14,8 @@ import orjson
 from starlette.types import Receive
 
 from naftiko_run.errors import FieldProblem, InputError
-from naftiko_run.exposes.mcp_overseer import Ended, Overseer
 from naftiko_run.exposes.messages import MAX_FIELDS
+from naftiko_run.exposes.overseer import Ended, Overseer
 from naftiko_run.exposes.problems import Problem, problem_of
 from naftiko_run.exposes.units import Tool
 from naftiko_run.mapping.json_codec import dumps, loads

@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.types import Receive, Scope, Send
 
-from naftiko_run.exposes.mcp_overseer import Overseer
+from naftiko_run.exposes.overseer import Overseer
 from naftiko_run.types import Headers, Json, Text, Texts
 
 MAX_BODY = 4 * 1024 * 1024

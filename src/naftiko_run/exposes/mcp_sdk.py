@@ -1,0 +1,258 @@
+"""The MCP SDK's server for an adapter: what is unusual, wrong, a stream, or over stdio.
+
+Nothing else of the runtime imports the SDK, and this module is loaded when it is needed.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Any
+
+import mcp_types as types
+from mcp.server.caching import CacheHint
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ServerEvent
+from mcp.server.transport_security import TransportSecuritySettings
+from mcp.shared.exceptions import MCPError
+from mcp.shared.subscriptions import PromptsListChanged, ResourcesListChanged, ToolsListChanged
+from starlette.types import Message, Receive, Scope, Send
+
+from naftiko_run.exposes.mcp_adapter import Adapter
+from naftiko_run.exposes.mcp_gate import accepts
+from naftiko_run.exposes.mcp_pages import LIST_SECONDS
+from naftiko_run.exposes.mcp_protocol import HANDSHAKE_VERSIONS, McpError
+from naftiko_run.exposes.mcp_results import Calls
+from naftiko_run.exposes.mcp_stdio import stdio_streams
+from naftiko_run.exposes.messages import MAX_BODY
+from naftiko_run.exposes.units import Tool
+from naftiko_run.mapping.json_codec import loads
+from naftiko_run.types import PROGRESS
+
+_Context = ServerRequestContext[Any, Any]
+_Handler = Callable[[_Context, Any], Awaitable[dict[str, Any]]]
+_PARAMS: Mapping[str, type[types.RequestParams]] = {
+    "completion/complete": types.CompleteRequestParams,
+    "prompts/get": types.GetPromptRequestParams,
+    "prompts/list": types.PaginatedRequestParams,
+    "resources/list": types.PaginatedRequestParams,
+    "resources/read": types.ReadResourceRequestParams,
+    "resources/subscribe": types.SubscribeRequestParams,
+    "resources/templates/list": types.PaginatedRequestParams,
+    "resources/unsubscribe": types.UnsubscribeRequestParams,
+}
+_EVENTS: Mapping[str, Callable[[], ServerEvent]] = {
+    "prompts": PromptsListChanged,
+    "resources": ResourcesListChanged,
+    "tools": ToolsListChanged,
+}
+
+
+class SdkServer:
+    """Answers requests of an adapter with the SDK."""
+
+    def __init__(self, adapter: Adapter, calls: Calls) -> None:
+        """Make the server that dispatches; ``running`` must be entered before it answers."""
+        self._calls = calls
+        self._bus = InMemorySubscriptionBus()
+        self._listening = ListenHandler(self._bus)
+        self._released = False
+        self._serve(adapter)
+        extension = adapter.served.extension
+        stateless = extension is None or not extension.sessions
+        self._json = self._manager(json_response=True, stateless=stateless)
+        self._stream = self._manager(json_response=False, stateless=stateless)
+
+    def _manager(self, *, json_response: bool, stateless: bool) -> StreamableHTTPSessionManager:
+        return StreamableHTTPSessionManager(
+            app=self._server,
+            json_response=json_response,
+            stateless=stateless,
+            max_request_body_size=MAX_BODY,
+            # Host and Origin are checked for the whole listener, before any face.
+            security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+        )
+
+    def _serve(self, adapter: Adapter) -> None:
+        self._adapter = adapter
+        self._staged = {name for name, tool in adapter.tools.items() if tool.stages > 1}
+        self._server = self._new_server()
+
+    def _new_server(self) -> Server[Any]:
+        served = self._adapter.served
+        hint = CacheHint(ttl_ms=LIST_SECONDS * 1000, scope=served.cache_scope)
+        server: Server[Any] = Server(
+            served.namespace,
+            version=served.version,
+            title=served.title or None,
+            instructions=served.instructions or None,
+            cache_hints={"tools/list": hint, "server/discover": hint},
+            on_subscriptions_listen=self._listen,
+            get_tool_input_schema=self._input_schema,
+        )
+        if self._adapter.lists_tools:
+            server.add_request_handler("tools/list", types.PaginatedRequestParams, self._list_tools)
+            server.add_request_handler("tools/call", types.CallToolRequestParams, self._call_tool)
+        for name, method in self._adapter.methods.items():
+            server.add_request_handler(name, _PARAMS[name], _handler(method.answer))
+        if served.extension is not None and served.extension.register is not None:
+            served.extension.register(server, self._bus)
+        return server
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run the session managers around the server's life."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._json.run())
+            await stack.enter_async_context(self._stream.run())
+            yield
+
+    async def update(self, adapter: Adapter, changes: list[str]) -> None:
+        """Serve something else from now on, and tell clients that listen which lists changed."""
+        self._serve(adapter)
+        self._json.app = self._stream.app = self._server
+        await self.tell(changes)
+
+    async def tell(self, changes: list[str]) -> None:
+        """Tell clients that listen which lists changed."""
+        for change in changes:
+            await self._bus.publish(_EVENTS[change]())
+
+    def release(self) -> None:
+        """End the streams of clients that listen."""
+        self._released = True
+        self._listening.close()
+
+    # ------------------------------------------------------------------------------------ HTTP
+
+    async def __call__(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        """Answer a request, whose body was read already."""
+        # RFC 9110 section 5.5: white space around a field value is no part of it; the parser
+        # leaves what is behind it, and the header checks compare exactly. The media type was
+        # checked already, in whichever case it was written.
+        headers = [
+            (name, b"application/json" if name == b"content-type" else value.strip(b" \t"))
+            for name, value in scope["headers"]
+        ]
+        version = next((v for n, v in headers if n == b"mcp-protocol-version"), None)
+        manager = self._stream if self._streams(headers, version, body) else self._json
+        await manager.asgi_app({**scope, "headers": headers}, _replayed(body, receive), send)
+
+    def _streams(
+        self, headers: list[tuple[bytes, bytes]], version: bytes | None, body: bytes
+    ) -> bool:
+        """Say whether the answer may become a stream of notifications.
+
+        In the newest revision it becomes one only when there is a notification, and a caller
+        that goes away cancels the call. In the older ones it always would be: there it is one
+        only for tools that have something to notify.
+        """
+        older = version is None or version.decode("latin-1") in HANDSHAKE_VERSIONS
+        if older and not self._json.stateless:
+            return True  # the sessions are in one place
+        accept = next((value for name, value in headers if name == b"accept"), b"")
+        if not accepts(accept, b"text/event-stream"):
+            return False
+        return not older or self._notifies(body)
+
+    def _notifies(self, body: bytes) -> bool:
+        """Say whether a message calls a tool that has something to notify."""
+        if not self._adapter.added and not self._staged:
+            return False
+        try:
+            message = loads(body)
+        except ValueError:
+            return False
+        params = message.get("params") if isinstance(message, dict) else None
+        if not isinstance(params, dict):
+            return False
+        name, meta = params.get("name"), params.get("_meta")
+        asks = isinstance(meta, dict) and "progressToken" in meta
+        return name in self._adapter.added or (asks and name in self._staged)
+
+    # ----------------------------------------------------------------------------------- stdio
+
+    async def run_stdio(self) -> None:
+        """Serve over stdin and stdout until stdin ends."""
+        async with stdio_streams() as (read, write):
+            await self._server.run(read, write, self._server.create_initialization_options())
+
+    # -------------------------------------------------------------------------------- handlers
+
+    def _input_schema(self, name: str) -> Mapping[str, Any] | None:
+        tool = self._adapter.tools.get(name)
+        if tool is not None:
+            return tool.input_schema
+        extension = self._adapter.served.extension
+        added = extension.tools if extension else ()
+        return next((tool.input_schema for tool in added if tool.name == name), None)
+
+    async def _listen(
+        self, context: _Context, params: types.SubscriptionsListenRequestParams
+    ) -> types.SubscriptionsListenResult:
+        if self._released:
+            raise MCPError(code=types.INTERNAL_ERROR, message="this server is stopping")
+        return await self._listening(context, params)
+
+    async def _list_tools(
+        self, context: _Context, params: types.PaginatedRequestParams
+    ) -> dict[str, Any]:
+        with _as_theirs():
+            page = self._adapter.catalog.page(context.protocol_version, params.cursor)
+        return {**page, "resultType": "complete"}
+
+    async def _call_tool(
+        self, context: _Context, params: types.CallToolRequestParams
+    ) -> dict[str, Any] | types.CallToolResult | types.InputRequiredResult:
+        tool = self._adapter.tools.get(params.name)
+        if tool is not None:
+            with _reporting(context, tool):
+                result = await self._calls(tool, params.arguments or {}, context.protocol_version)
+            return {**(result or {}), "resultType": "complete"}
+        added, extension = self._adapter.added, self._adapter.served.extension
+        if params.name in added and extension is not None and extension.call_tool is not None:
+            return await extension.call_tool(context, params)
+        raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool: {params.name}")
+
+
+def _handler(answer: Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]) -> _Handler:
+    """Make a handler of the SDK's server of a method."""
+
+    async def handler(_context: _Context, params: types.RequestParams) -> dict[str, Any]:
+        given = params.model_dump(by_alias=True, mode="json", exclude_none=True)
+        with _as_theirs():
+            return {**await answer(given), "resultType": "complete"}
+
+    return handler
+
+
+@contextmanager
+def _as_theirs() -> Iterator[None]:
+    """Turn this project's errors of the protocol into the SDK's."""
+    try:
+        yield
+    except McpError as error:
+        raise MCPError(code=error.code, message=error.message, data=error.data) from None
+
+
+@contextmanager
+def _reporting(context: _Context, tool: Tool) -> Iterator[None]:
+    """Tell the caller how far a tool of several stages is, if it asked."""
+
+    async def report(done: int, total: int) -> None:
+        await context.session.report_progress(done, total)
+
+    token = PROGRESS.set(report if tool.stages > 1 else None)
+    try:
+        yield
+    finally:
+        PROGRESS.reset(token)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replay
