@@ -32,7 +32,7 @@ ALSO = ("http-header-validation", "http-custom-header-server-validation", "json-
 
 SCORES = {
     ("capability", "2026-07-28"): 23,
-    ("capability", "2025-11-25"): 19,
+    ("capability", "2025-11-25"): 21,
     ("extension", "2026-07-28"): 37,
     ("extension", "2025-11-25"): 30,
 }
