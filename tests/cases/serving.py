@@ -69,8 +69,11 @@ class Served:
         return next(finding for finding in self.findings if finding.code == code)
 
     def url(self, adapter: str = "") -> str:
-        """Give the address of an adapter, of the first one where none is named."""
-        return self.urls[adapter] if adapter else next(iter(self.urls.values()))
+        """Give the address of an adapter; where none is named, of ``rest`` or the only one."""
+        if adapter or "rest" in self.urls:
+            return self.urls[adapter or "rest"]
+        (only,) = self.urls.values()
+        return only
 
     def ask(
         self, method: str, target: str, body: Json = None, *, adapter: str = "", **headers: str

@@ -15,7 +15,7 @@ from tests.e2e.wire import Json
 def sent(serve: Serve, document: str, target: str = "/run", **environ: str) -> Received:
     """Ask the route once, and give what the upstream got."""
     served = serve(document, environ=environ)
-    found = served.get(target, adapter="rest")
+    found = served.get(target)
     assert found.status == 200, (found, served.findings)
     (received,) = served.upstream.received
     return received
@@ -199,7 +199,7 @@ def test_binary_replies_pass_as_they_are_under_the_declared_media_type(serve: Se
     serve.upstream.reply = text(IMAGE, "application/octet-stream")
     operation = {"outputRawFormat": "binary", "outputMediaType": "image/png"}
     served = serve(build(operation=operation))
-    found = served.get("/run", adapter="rest")
+    found = served.get("/run")
     assert (found.media_type, found.body) == ("image/png", IMAGE)
     (content,) = served.call("run").content
     assert content.type == "image"
@@ -213,7 +213,7 @@ def test_a_binary_size_is_a_limit(serve: Serve, holder: str) -> None:
     operation = {"outputRawFormat": "binary"}
     given: Fields = {"rest": size, "mcp": size} if holder == "adapter" else {}
     served = serve(build(operation=operation | ({} if given else size), **given))
-    assert "100 bytes" in served.get("/run", adapter="rest").problem(502)["detail"]
+    assert "100 bytes" in served.get("/run").problem(502)["detail"]
     called = served.call("run")
     assert called.is_error
     assert "100 bytes" in text_of(called)

@@ -53,7 +53,9 @@ class ListenerApp:
         rest = RestFace(listener.routes, listener.adapters)
         pages = {HEALTH_PATH: (dumps({"status": "ok"}), "application/json")}
         if listener.routes:
-            document = describe(listener.routes, listener.title, "")
+            document = describe(
+                listener.routes, listener.title, listener.version, listener.description
+            )
             pages["/openapi.json"] = (dumps(document), "application/json")
             pages["/docs"] = (page(document), "text/html; charset=utf-8")
         gone = dict(self._faces)

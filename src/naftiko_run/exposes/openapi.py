@@ -11,7 +11,9 @@ _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
 _WRITES = frozenset({"POST", "PUT", "PATCH"})
 
 
-def describe(routes: Sequence[Route], title: str, version: str) -> dict[str, Json]:
+def describe(
+    routes: Sequence[Route], title: str, version: str, description: str = ""
+) -> dict[str, Json]:
     """Describe routes; those that other adapters also claim stand under their prefix."""
     paths: dict[str, Json] = {}
     owners: dict[tuple[str, str], set[str]] = {}
@@ -29,9 +31,10 @@ def describe(routes: Sequence[Route], title: str, version: str) -> dict[str, Jso
         if isinstance(operations, dict) and route.method.lower() not in operations:
             identifier = _identifier(route, identifiers)
             operations[route.method.lower()] = _operation(route, names, identifier)
+    info: dict[str, Json] = {"title": title, "version": version or "1.0.0"}
     return {
         "openapi": "3.1.0",
-        "info": {"title": title, "version": version or "1.0.0"},
+        "info": {**info, "description": description} if description else info,
         "paths": paths,
         "components": {"schemas": {"Problem": _PROBLEM}},
     }

@@ -134,6 +134,8 @@ class Listener:
     servers: tuple[ToolServer, ...] = ()
     adapters: tuple[str, ...] = field(default=())
     title: str = ""
+    description: str = ""
+    version: str = ""
 
     def endpoint(self, namespace: str) -> str:
         """Return the shortest path of an MCP adapter's endpoint."""

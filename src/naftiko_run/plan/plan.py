@@ -17,7 +17,7 @@ from naftiko_run.plan.contents import Contents, contents_of, lacking
 from naftiko_run.plan.names import tool_name
 from naftiko_run.plan.runs import Compiled, Compiler
 from naftiko_run.plan.units import route_of, tool_of
-from naftiko_run.spec.document import Adapter, Document, Loaded, McpResource, Skill, Unit
+from naftiko_run.spec.document import Adapter, Document, Info, Loaded, McpResource, Skill, Unit
 from naftiko_run.types import Client
 
 DEFAULT_PORTS = {"rest": 8080, "mcp": 9090}
@@ -86,7 +86,23 @@ class _Site:
     routes: list[Route] = field(default_factory=list)
     servers: list[ToolServer] = field(default_factory=list)
     adapters: list[str] = field(default_factory=list)
-    titles: list[str] = field(default_factory=list)
+    infos: list[Info] = field(default_factory=list)
+
+    def listener(self) -> Listener:
+        """Give what serves it; where documents share it, it has no one version."""
+        versions = {info.version for info in self.infos}
+        return Listener(
+            address=self.address,
+            port=self.port,
+            routes=tuple(self.routes),
+            servers=tuple(self.servers),
+            adapters=tuple(self.adapters),
+            title=" and ".join(dict.fromkeys(info.label for info in self.infos)),
+            description="\n\n".join(
+                dict.fromkeys(i.description for i in self.infos if i.description)
+            ),
+            version=versions.pop() if len(versions) == 1 else "",
+        )
 
 
 class Planner:
@@ -116,17 +132,7 @@ class Planner:
 
     def finish(self) -> Plan:
         """Give the plan with its listeners."""
-        self.plan.listeners = [
-            Listener(
-                address=site.address,
-                port=site.port,
-                routes=tuple(site.routes),
-                servers=tuple(site.servers),
-                adapters=tuple(site.adapters),
-                title=" and ".join(dict.fromkeys(site.titles)),
-            )
-            for site in self.sites.values()
-        ]
+        self.plan.listeners = [site.listener() for site in self.sites.values()]
         self.plan.findings = in_order(self.plan.findings)
         return self.plan
 
@@ -173,7 +179,7 @@ class _Compiler:
                 continue
             site = self._site(adapter)
             site.adapters.append(adapter.namespace)
-            site.titles.append(self.document.info.label)
+            site.infos.append(self.document.info)
             if adapter.type == "rest":
                 site.routes.extend(self._routes(adapter, authenticator))
             else:
@@ -193,7 +199,7 @@ class _Compiler:
         if adapter.type == "rest":
             site = self._site(adapter)
             site.adapters.append(adapter.namespace)
-            site.titles.append(self.document.info.label)
+            site.infos.append(self.document.info)
             site.routes.extend(route_of(unit, adapter, finding) for unit in adapter.units)
 
     def _without_sandboxed(self) -> list[Finding]:
