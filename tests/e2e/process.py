@@ -133,11 +133,11 @@ class Process:
     @property
     def addresses(self) -> dict[str, str]:
         """The URL of each adapter, as the process printed it last."""
-        return {**_addresses(self.out.all), **_addresses(self.err.all)}
+        return {**addresses(self.out.all), **addresses(self.err.all)}
 
     def wait_for_adapters(self, *names: str) -> None:
         """Wait until every one of these adapters is announced."""
-        served = self.out.wait_for(lambda lines: set(names) <= _addresses(lines).keys())
+        served = self.out.wait_for(lambda lines: set(names) <= addresses(lines).keys())
         assert served, f"not served: {self.out.text}\n{self.err.text}"
 
     def url(self, adapter: str) -> str:
@@ -177,7 +177,7 @@ class Process:
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
-def _addresses(lines: Sequence[str]) -> dict[str, str]:
+def addresses(lines: Sequence[str]) -> dict[str, str]:
     """Read the lines that say what is served; of one adapter the last counts."""
     found: dict[str, str] = {}
     for line in lines:
