@@ -3,6 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -10,7 +11,7 @@ from starlette.types import Message, Scope
 
 from naftiko_run.errors import FieldProblem, InputError, UpstreamError, VariableError
 from naftiko_run.exposes.mcp import McpFace
-from naftiko_run.exposes.units import Tool, ToolServer
+from naftiko_run.exposes.units import Prompt, PromptArgument, Resource, Tool, ToolServer
 from naftiko_run.types import Argument, Flow, Inputs, Json, Outcome
 
 MODERN = "2026-07-28"
@@ -92,8 +93,48 @@ def server(tools: Sequence[Tool] | None = None, **members: Any) -> ToolServer:  
         schema: Json = {"type": "object", "properties": {"data": {}}, "required": ["data"]}
         special = {"object": {"title": "Object", "hints": hints, "output_schema": schema}}
         tools = [tool(name, flow, **special.get(name, {})) for name, flow in FLOWS.items()]
-    given = {"title": "Peers", "version": "1.2.3", "instructions": "Ask.", **members}
+    given: dict[str, Any] = {"title": "Peers", "version": "1.2.3", "instructions": "Ask."}
+    given |= members
     return ToolServer(namespace="peers", tools=tuple(tools), **given)
+
+
+def content(folder: Path) -> dict[str, Any]:
+    """Make what an adapter may have besides tools, of all kinds there are."""
+    (folder / "a b.md").write_text("# A", "utf-8")
+    (folder / "z.bin").write_bytes(b"\xff\x00")
+    text: dict[str, Any] = {"title": "", "description": ""}
+    fixed = [
+        resource("data://object", FLOWS["object"], title="Object", media_type="application/json"),
+        resource("data://image", FLOWS["image"]),
+        resource("data://refused", FLOWS["refused"]),
+        resource("data://wrong", FLOWS["wrong"]),
+        resource("data://broken", FLOWS["broken"]),
+        Resource(name="files", uri="file:///files", folder=folder, **text),
+    ]
+    variables: dict[str, Any] = {"variables": {"id": "id"}, "values": {"id": ("one", "other", "é")}}
+    templates = [resource("data://things/{id}", FLOWS["echo"], **variables)]
+    asks = PromptArgument(name="name", title="Name", values=("Ada", "Alan"))
+    prompts = [
+        Prompt(
+            name="hello",
+            title="Hello",
+            description="Greets",
+            arguments=(asks, PromptArgument(name="count", required=False)),
+            messages=(("user", "Hello {{name}}, {{count}}"), ("assistant", "Yes?")),
+        ),
+        Prompt(name="plain", title="", description="", messages=(("user", "Go"),)),
+    ]
+    return {
+        "resources": tuple(fixed),
+        "resource_templates": tuple(templates),
+        "prompts": tuple(prompts),
+    }
+
+
+def resource(uri: str, flow: Flow, **members: Any) -> Resource:  # noqa: ANN401
+    """Make a resource that a flow answers."""
+    given: dict[str, Any] = {"title": "", "description": f"reads {uri}", **members}
+    return Resource(name=uri.partition("://")[2], uri=uri, flow=flow, **given)
 
 
 @dataclass
@@ -142,8 +183,12 @@ def request(asked: Mapping[str, Any], version: str | None = MODERN) -> Request:
     if version == MODERN:
         headers.append(("mcp-method", str(asked.get("method"))))
         params = asked.get("params")
-        if isinstance(params, Mapping) and "name" in params:
-            headers.append(("mcp-name", str(params["name"])))
+        if isinstance(params, Mapping):
+            for member in ("name", "uri"):
+                if member in params:
+                    # Beyond ASCII a value is to be encoded: UTF-8 as Latin-1 is just wrong.
+                    name = str(params[member]).encode().decode("latin-1")
+                    headers.append(("mcp-name", name))
     return Request(json.dumps(asked).encode(), headers)
 
 

@@ -5,6 +5,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from naftiko_run.exposes.mcp import McpFace
 from naftiko_run.exposes.mcp_direct import Direct
+from naftiko_run.exposes.units import ToolServer
 from tests.exposes.mcp_peers import (
     FLOWS,
     HANDSHAKE,
@@ -20,6 +22,7 @@ from tests.exposes.mcp_peers import (
     Answer,
     Request,
     ask,
+    content,
     message,
     request,
     server,
@@ -51,9 +54,9 @@ class Counting:
 class Pair:
     """The two ways, asked the same."""
 
-    def __init__(self) -> None:
-        self.short = McpFace(server())
-        self.long = McpFace(server(), direct=False)
+    def __init__(self, served: ToolServer) -> None:
+        self.short = McpFace(served)
+        self.long = McpFace(served, direct=False)
         assert self.short._direct is not None
         self.counting = Counting(self.short._direct)
         self.short._direct = self.counting  # type: ignore[assignment]
@@ -67,8 +70,8 @@ class Pair:
 
 
 @asynccontextmanager
-async def running_pair() -> AsyncIterator[Pair]:
-    pair = Pair()
+async def running_pair(served: ToolServer | None = None) -> AsyncIterator[Pair]:
+    pair = Pair(served or server())
     async with pair.short.running(), pair.long.running():
         yield pair
 
@@ -106,6 +109,61 @@ def right(choose: random.Random) -> Request:
         }
     return request(message(method, params, choose.choice([1, "one", 0, -5, 2**70, ""])), version)
 
+
+CONTENT: list[tuple[str, dict[str, Any]]] = [
+    ("resources/list", {}),
+    ("resources/list", {"cursor": "AAAA"}),
+    ("resources/templates/list", {}),
+    ("prompts/list", {}),
+    ("tools/list", {"cursor": "AAAA"}),
+    *[
+        ("resources/read", {"uri": uri})
+        for uri in (
+            "data://object", "data://image", "data://refused", "data://wrong", "data://broken",
+            "data://things/one", "data://things/%C3%A9", "data://things/%ff", "data://nothing", "",
+            "file:///files/a b.md", "file:///files/z.bin", "file:///files/../secret", "data://é",
+            "=?base64?ZGF0YTovL29iamVjdA==?=", "x" * 5000,
+        )
+    ],
+    ("resources/subscribe", {"uri": "data://object"}),
+    ("resources/subscribe", {"uri": "file:///files/z.bin"}),
+    ("resources/subscribe", {"uri": "file:///files/none"}),
+    ("resources/unsubscribe", {"uri": "data://things/one"}),
+    ("resources/unsubscribe", {"uri": "data://nothing"}),
+    ("prompts/get", {"name": "hello", "arguments": {"name": "Ada", "other": "x"}}),
+    ("prompts/get", {"name": "hello", "arguments": {"name": "Ada", "count": 3}}),
+    ("prompts/get", {"name": "hello"}),
+    ("prompts/get", {"name": "plain", "arguments": {}}),
+    ("prompts/get", {"name": "nothing"}),
+    *[
+        ("completion/complete", {"ref": ref, "argument": {"name": name, "value": value}})
+        for ref in (
+            {"type": "ref/prompt", "name": "hello"},
+            {"type": "ref/prompt", "name": "nothing"},
+            {"type": "ref/resource", "uri": "data://things/{id}"},
+            {"type": "ref/resource", "uri": "data://nothing"},
+            {"type": "ref/other", "uri": "data://nothing"},
+        )
+        for name, value in (("name", "A"), ("id", ""), ("nothing", ""))
+    ],
+    ("logging/setLevel", {"level": "info"}),
+    ("logging/setLevel", {"level": "loud"}),
+    ("tools/call", {"name": "nothing"}),
+    ("tools/call", {"name": "nothing", "arguments": {"a": 1}}),
+    ("tools/call", {"name": ""}),
+    ("unheard/of", {}),
+    ("unheard/of", {"a": 1}),
+    ("server/discover", {}),
+    (
+        "initialize",
+        {
+            "protocolVersion": "2025-06-18",
+            "capabilities": {},
+            "clientInfo": {"name": "c", "version": "1"},
+        },
+    ),
+]  # fmt: skip
+"""Requests for what there is besides calls of tools."""
 
 ARGUMENTS: list[Any] = [
     {},
@@ -268,4 +326,54 @@ async def test_every_kind_of_result_is_answered_alike_and_directly(
         answer = await pair.ask(request(message("tools/call", params), version))
         assert answer.status == 200
         assert "result" in answer.json, answer.body
+        assert pair.counting.left == 0
+
+
+@pytest.mark.parametrize("version", [MODERN, *HANDSHAKE, None])
+@pytest.mark.parametrize("has_content", [True, False])
+async def test_what_there_is_besides_tools_is_answered_alike(
+    version: str | None, tmp_path: Path, *, has_content: bool
+) -> None:
+    served = server(**content(tmp_path)) if has_content else server()
+    async with running_pair(served) as pair:
+        for method, given in CONTENT:
+            params = {**given, "_meta": META} if version == MODERN else given
+            await pair.ask(request(message(method, params), version))
+        # What is left is wrong in an unusual way.
+        assert pair.counting.left <= 11, pair.counting.left
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_no_client_can_tell_which_way_answered_for_content(seed: int, tmp_path: Path) -> None:
+    choose = random.Random(seed)  # noqa: S311 - the same requests in every run
+    async with running_pair(server(**content(tmp_path))) as pair:
+        for _ in range(ROUNDS // 8):
+            version = choose.choice([MODERN, MODERN, *HANDSHAKE, None])
+            method, given = choose.choice(CONTENT)
+            params = {**given, "_meta": META} if version == MODERN else {**given}
+            asked = request(message(method, json.loads(json.dumps(params))), version)
+            for bend in choose.sample(BENDS, choose.choice([0, 1, 1, 2])):
+                bend(choose, asked)
+            await pair.ask(asked)
+        assert 0 < pair.counting.left < ROUNDS / 8 * 0.8
+
+
+@pytest.mark.parametrize("version", [MODERN, *HANDSHAKE])
+async def test_an_adapter_without_tools_is_answered_alike(version: str, tmp_path: Path) -> None:
+    async with running_pair(server([], **content(tmp_path))) as pair:
+        for method, given in CONTENT:
+            params = {**given, "_meta": META} if version == MODERN else given
+            await pair.ask(request(message(method, params), version))
+
+
+@pytest.mark.parametrize("version", [MODERN, *HANDSHAKE, None])
+async def test_notifications_are_accepted_alike(version: str | None) -> None:
+    async with running_pair() as pair:
+        for method in ("notifications/initialized", "notifications/cancelled", "unheard/of"):
+            given: list[dict[str, Any] | None] = [{}, None, {"requestId": 1}, {"_meta": {}}]
+            for params in given:
+                asked = message(method, params)
+                del asked["id"]
+                answer = await pair.ask(request(asked, version))
+                assert (answer.status, answer.body) == (202, b"")
         assert pair.counting.left == 0

@@ -33,6 +33,7 @@ class Method:
 
 SHAPES: Mapping[str, shapes.Shape] = {
     "completion/complete": shapes.COMPLETE,
+    "logging/setLevel": shapes.SET_LEVEL,
     "prompts/get": shapes.GET_PROMPT,
     "prompts/list": shapes.LIST,
     "resources/list": shapes.LIST,

@@ -21,7 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 from naftiko_run.exposes.mcp_adapter import Adapter
 from naftiko_run.exposes.mcp_gate import accepts
 from naftiko_run.exposes.mcp_pages import LIST_SECONDS
-from naftiko_run.exposes.mcp_protocol import HANDSHAKE_VERSIONS, McpError
+from naftiko_run.exposes.mcp_protocol import HANDSHAKE_VERSIONS, MODERN, McpError
 from naftiko_run.exposes.mcp_results import Calls
 from naftiko_run.exposes.mcp_stdio import stdio_streams
 from naftiko_run.exposes.messages import MAX_BODY
@@ -218,10 +218,13 @@ class SdkServer:
 def _handler(answer: Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]) -> _Handler:
     """Make a handler of the SDK's server of a method."""
 
-    async def handler(_context: _Context, params: types.RequestParams) -> dict[str, Any]:
+    async def handler(context: _Context, params: types.RequestParams) -> dict[str, Any]:
         given = params.model_dump(by_alias=True, mode="json", exclude_none=True)
         with _as_theirs():
-            return {**await answer(given), "resultType": "complete"}
+            result = await answer(given)
+        return (
+            {**result, "resultType": "complete"} if context.protocol_version == MODERN else result
+        )
 
     return handler
 

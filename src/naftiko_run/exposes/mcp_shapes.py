@@ -149,6 +149,7 @@ _META: Mapping[str, Shape] = {"_meta": anything}
 """``_meta`` is judged apart, and remembered."""
 
 NOTHING = members({}, _META, others=False)
+SET_LEVEL = members({"level": _LEVEL}, _META, others=False)
 LIST = members({}, {**_META, "cursor": text}, others=False)
 BY_URI = members({"uri": text}, _META, others=False)
 GET_PROMPT = members({"name": text}, {**_META, "arguments": map_of(text)}, others=False)
