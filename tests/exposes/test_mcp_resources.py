@@ -463,7 +463,6 @@ async def test_answers_say_how_long_they_may_be_kept(tmp_path: Path) -> None:
             found = (await ask(face, request(message(method, {"_meta": META})))).json["result"]
             assert (found["ttlMs"], found["cacheScope"]) == (60_000, "public")
         asked = request(message("resources/read", {"uri": "data://news", "_meta": META}))
-        asked.headers.append(("mcp-name", "data://news"))
         found = (await ask(face, asked)).json["result"]
         assert (found["ttlMs"], found["cacheScope"]) == (0, "private")
         assert found["resultType"] == "complete"
