@@ -420,11 +420,32 @@ _CONSUMED = (
         "inputParameters: [{name: page, in: query}, {name: page, in: query}]",
     ),
     _code(
+        "W-PARAM-VALUE",
+        "A value of a parameter that breaks what is declared beside it",
+        """A default, a constant, a variable or a value of 'enum' has not the type that is declared,
+        or breaks 'pattern' or another keyword; or a path into the body is the value of a parameter
+        that is not in the body. The message says how it is served.""",
+        "Correct the value, or what is declared of it.",
+        "inputParameters: [{name: page, in: query, type: integer, default: first}]",
+    ),
+    _code(
         "W-BODY-TYPE",
         "A body of a type that is not known",
         "It is sent as raw text.",
         "Use json, formUrlEncoded, multipartForm, text or xml.",
         "body: {type: cbor, data: {value: 1}}",
+    ),
+    _code(
+        "W-RESPONSE",
+        "A promised response that cannot be kept",
+        """'responses' and 'responseBinary' stand together ('responseBinary' counts then), a status
+        or a media type is none, or a binary response is promised of an operation whose
+        'outputRawFormat' is not 'binary'. What cannot be kept is left out.""",
+        "Write what the message asks for.",
+        """
+        operations:
+          - {method: GET, call: shop.get-photo, responseBinary: {mediaType: image}}
+        """,
     ),
     _code(
         "E-FORMAT",

@@ -52,8 +52,10 @@ class Input:
     """A value that an operation needs or a unit takes.
 
     ``location`` is ``path``, ``query``, ``header``, ``cookie`` or ``body``; ``content`` is the
-    whole request body; empty is the place where REST looks by default (path, body, query).
+    whole request body; ``whole`` is the field of a body, or the body that has no such field; empty
+    is the place where REST looks by default (path, body, query).
     ``type`` is a JSON Schema type, empty for any. ``schema`` holds further JSON Schema keywords.
+    ``default`` is the value where none is given.
     """
 
     name: str
@@ -63,6 +65,21 @@ class Input:
     nullable: bool = False
     description: str = ""
     schema: Mapping[str, Json] = field(default_factory=dict)
+    default: Json | Missing = MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A part of a request body: ``find`` gives it, MISSING where the path leads nowhere.
+
+    ``names`` are the members that lead to it, empty where the path is not that simple. ``first`` is
+    the only field of the body that it reads, None where it may read any.
+    """
+
+    path: str
+    find: Callable[[Json], Json | Missing] = field(repr=False, compare=False)
+    first: str | None = None
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +88,13 @@ class Argument(Input):
 
     ``key`` is its key in :data:`Inputs`: the name, or ``place.name`` where a name is taken from
     one place alone. ``header`` says that REST also looks for a header field of this name.
+    ``selection`` is what REST takes of the body; ``others`` are the places where REST looks next.
     """
 
     key: str
     header: bool = False
+    selection: Selection | None = None
+    others: tuple["Argument", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

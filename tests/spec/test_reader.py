@@ -372,6 +372,7 @@ def test_a_parameter_keeps_what_is_written_of_it() -> None:
         nullable=True,
         default=0,
         value="one",
+        constant=True,
         description="d",
         mapping="body.x",
         schema={"minimum": 1, "enum": [1, 2]},
@@ -453,6 +454,7 @@ exposes:
     parameters = found.adapters[0].units[0].parameters
     assert [(p.name, p.location, p.type) for p in parameters] == [
         ("a", "header", ""),
+        ("c", "query", "string"),
         ("b", "query", ""),
         ("c", "query", "integer"),
     ]

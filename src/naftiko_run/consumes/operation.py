@@ -27,7 +27,7 @@ from naftiko_run.mapping.template import (
     text_of,
 )
 from naftiko_run.spec.document import UNSET, ConsumedOperation, Consumes, Parameter
-from naftiko_run.types import MISSING, Client, Input, Inputs, Json, Reply, Request
+from naftiko_run.types import MISSING, Client, Input, Inputs, Json, Missing, Reply, Request
 
 # What the client and the body clause decide (R-IN-10), and what belongs to one connection.
 _OWNED_HEADERS = frozenset(
@@ -235,6 +235,7 @@ def _both(known: Input, wanted: Input) -> Input:
         nullable=known.nullable and wanted.nullable,
         description=first.description or other.description,
         schema=first.schema or other.schema,
+        default=other.default if first.default is MISSING else first.default,
     )
 
 
@@ -529,7 +530,14 @@ def _input(parameter: Parameter, place: str) -> Input:
         nullable=parameter.nullable,
         description=parameter.description,
         schema=parameter.schema,
+        default=_plain_default(parameter),
     )
+
+
+def _plain_default(parameter: Parameter) -> Json | Missing:
+    """Return a default that is the same for all; one with a placeholder may hold a secret."""
+    default = parameter.default
+    return MISSING if default is UNSET or "{{" in text_of(default) else default
 
 
 def _add_body_inputs(build: _Build, body: CompiledBody) -> None:

@@ -1,14 +1,16 @@
 """The OpenAPI description of a listener's REST routes (OpenAPI 3.1), made once at load."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from naftiko_run.exposes.router import placeholders, shape
 from naftiko_run.exposes.units import Route
-from naftiko_run.types import Argument, Json
+from naftiko_run.types import MISSING, Argument, Json, Selection
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
 _WRITES = frozenset({"POST", "PUT", "PATCH"})
+_IN_BODY = frozenset({"body", "content", "whole"})
 
 
 def describe(
@@ -54,20 +56,13 @@ def _operation(route: Route, names: Mapping[str, str], identifier: str) -> dict[
     parameters: list[Json] = [
         {"name": n, "in": "query", "required": True, "schema": {"const": v}} for n, v in route.query
     ]
-    fields: dict[str, Json] = {}
-    required: list[Json] = []
-    content: Json = None
-    needs_content = False
     seen: set[str] = set()
-    for argument in route.arguments:
+    every = [place for argument in route.arguments for place in _places(argument)]
+    for argument in every:
         place = _place(argument, names, route.method)
-        if place == "content":
-            content = property_of(argument)
-            needs_content = argument.required
-        elif place == "body":
-            fields[argument.name] = property_of(argument)
-            required += [argument.name] if argument.required else []
-        elif place != "path":
+        if place in _IN_BODY:
+            continue
+        if place != "path":
             parameters.append(_parameter(argument, place, argument.name))
         elif argument.name in names:
             seen.add(argument.name)
@@ -86,16 +81,77 @@ def _operation(route: Route, names: Mapping[str, str], identifier: str) -> dict[
     }
     if parameters:
         operation["parameters"] = parameters
-    if fields and content is None:
-        content = {"type": "object", "properties": fields, "additionalProperties": False}
-        if required:
-            content["required"] = required
-    if content is not None:
-        operation["requestBody"] = {
-            "required": needs_content or bool(required),
-            "content": {"application/json": {"schema": content}},
-        }
+    body = _request_body([a for a in every if _place(a, names, route.method) in _IN_BODY])
+    if body is not None:
+        operation["requestBody"] = body
     return operation
+
+
+def _request_body(arguments: Sequence[Argument]) -> dict[str, Json] | None:
+    """Describe a body by the arguments that it has, or is; None where nothing reads it."""
+    if not arguments:
+        return None
+    content: Json = None
+    fields: dict[str, Json] = {}
+    required: list[Json] = []
+    closed = True
+    for argument in arguments:
+        selection = argument.selection
+        if argument.location in ("content", "whole"):
+            whole = argument.location == "whole"
+            content = _whole(argument) if whole else property_of(argument)
+        elif selection is None:
+            fields[argument.name] = property_of(argument)
+        else:
+            closed = closed and selection.first is not None
+            _add_selected(fields, argument, selection)
+        field = selection.first if selection else argument.name
+        if argument.required and field is not None:
+            required.append(field)
+    if content is None:
+        content = {"type": "object", "properties": fields, "additionalProperties": False}
+        if not closed:
+            content = {"properties": fields} if fields else {}
+        if required:
+            content["required"] = list(dict.fromkeys(required))
+    needed = any(argument.required for argument in arguments)
+    return {"required": needed, "content": {"application/json": {"schema": content}}}
+
+
+def _places(argument: Argument) -> Iterator[Argument]:
+    """Give an argument in each of its places; in none of several it must be."""
+    if not argument.others:
+        yield argument
+        return
+    for each in (argument, *argument.others):
+        yield replace(each, others=(), required=False)
+
+
+def _whole(argument: Argument) -> Json:
+    """Describe a body that is an argument, or an object that has it as a field."""
+    described = property_of(argument)
+    named: Json = {
+        "type": "object",
+        "properties": {argument.name: described},
+        "required": [argument.name],
+        "additionalProperties": False,
+    }
+    return {"anyOf": [named, described]}
+
+
+def _add_selected(fields: dict[str, Json], argument: Argument, selection: Selection) -> None:
+    """Describe a part of the body where it is; a path that is not simple shows its field alone."""
+    if selection.first is None:
+        return
+    described: Json = property_of(argument) if selection.names else {}
+    at = fields
+    for name in selection.names[:-1]:
+        inner = at.setdefault(name, {"type": "object", "properties": {}})
+        properties = inner.setdefault("properties", {}) if isinstance(inner, dict) else None
+        if not isinstance(properties, dict):
+            return
+        at = properties
+    at.setdefault(selection.names[-1] if selection.names else selection.first, described)
 
 
 def _place(argument: Argument, names: Mapping[str, str], method: str) -> str:
@@ -128,6 +184,8 @@ def property_of(argument: Argument) -> dict[str, Json]:
     if argument.description:
         described["description"] = argument.description
     described.update(argument.schema)
+    if argument.default is not MISSING:
+        described["default"] = argument.default
     if argument.type == "array":
         described.setdefault("items", {})
     return described
@@ -142,13 +200,12 @@ def _responses(route: Route) -> dict[str, Json]:
     }
     if route.flow is None:
         return {"501": problem}
-    return {
-        "200": {
-            "description": f"The answer of {route.call}" if route.call else "The answer",
-            "content": {"application/json": {"schema": {}}},
-        },
-        "default": problem,
+    answer: Json = {
+        "description": f"The answer of {route.call}" if route.call else "The answer",
+        "content": {"application/json": {"schema": {}}},
     }
+    promised = any(status.startswith("2") for status in route.responses)
+    return {**({} if promised else {"200": answer}), **route.responses, "default": problem}
 
 
 _PROBLEM: Json = {

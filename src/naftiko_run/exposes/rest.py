@@ -32,7 +32,7 @@ from naftiko_run.exposes.problems import MEDIA_TYPE, Problem, problem_of, unserv
 from naftiko_run.exposes.router import Match, Router, shape
 from naftiko_run.exposes.units import Route
 from naftiko_run.mapping.json_codec import loads
-from naftiko_run.types import MISSING, Argument, Flow, Headers, Json, Missing, Text
+from naftiko_run.types import MISSING, Argument, Flow, Headers, Json, Missing, Selection, Text
 
 _FORM = "application/x-www-form-urlencoded"
 _NOTHING: Mapping[str, Json] = {}
@@ -68,16 +68,39 @@ Take = Callable[[Given], "Json | Missing"]
 class Endpoint:
     """One route, ready to answer."""
 
-    __slots__ = ("_names", "_read_body", "_takes", "_takes_content", "flow", "route")
+    __slots__ = (
+        "_fields",
+        "_names",
+        "_read_body",
+        "_reads_fields",
+        "_selects",
+        "_takes",
+        "_takes_content",
+        "_takes_whole",
+        "flow",
+        "route",
+    )
 
     def __init__(self, route: Route, read_body: BodyReader) -> None:
         """Work out where each argument of the route comes from."""
         self.route = route
         self._read_body = read_body
         self.flow: Flow | None = route.flow
-        self._takes = tuple((a.key, _PLACES[a.location](a)) for a in route.arguments)
-        self._names = frozenset(a.name for a in route.arguments)
-        self._takes_content = any(a.location == "content" for a in route.arguments)
+        places = [place for a in route.arguments for place in (a, *a.others)]
+        self._takes = tuple((a.key, _take(a)) for a in route.arguments)
+        self._names = frozenset(p.name for p in places if p.selection is None)
+        self._names |= {name for name, place in route.constants if place in ("", "query")}
+        firsts = {p.selection.first for p in places if p.selection}
+        self._fields = self._names | {name for name in firsts if name is not None}
+        self._fields |= {name for name, place in route.constants if place in ("", "body")}
+        # A path that may lead anywhere takes all of the body, as does an argument that is the body.
+        self._takes_content = None in firsts or any(p.location == "content" for p in places)
+        self._takes_whole = next((p.name for p in places if p.location == "whole"), None)
+        self._selects = bool(firsts)
+        # What is read by paths alone, and may be absent, is absent in a body that is no JSON.
+        self._reads_fields = any(
+            p.location in ("", "body", "content", "whole") and p.selection is None for p in places
+        ) or any(a.selection and a.required for a in route.arguments)
 
     async def answer(self, given: Given, receive: Receive, send: Send) -> None:
         """Answer a request of this route."""
@@ -120,13 +143,18 @@ class Endpoint:
         coding = header(scope, b"content-encoding").lower()
         if coding not in ("", "identity"):
             raise _bad_body(f"is encoded as {coding}; send it without a content coding")
-        value, is_form = _decode(body, header(scope, b"content-type"))
+        try:
+            value, is_form = _decode(body, header(scope, b"content-type"))
+        except InputError:
+            if self._reads_fields:
+                raise
+            return
         given.content = value
         if isinstance(value, dict):
             if len(value) > MAX_FIELDS and not self._takes_content:
                 raise _bad_body(f"has more than {MAX_FIELDS} fields")
             given.fields = value
-        elif is_form or not self._takes_content:
+        elif is_form or not (self._takes_content or self._takes_whole or self._selects):
             raise _bad_body("must be a JSON object with the fields of this operation")
 
     def arguments(self, given: Given) -> dict[str, Json]:
@@ -143,8 +171,11 @@ class Endpoint:
         names = self._names
         if not names.issuperset(given.query):
             found |= {Unknown(n): v for n, v in given.query.items() if n not in names}
-        if not self._takes_content and not names.issuperset(given.fields):
-            found |= {Unknown(n): v for n, v in given.fields.items() if n not in names}
+        fields = self._fields
+        if not self._takes_content and not fields.issuperset(given.fields):
+            whole = self._takes_whole
+            if whole is None or whole in given.fields:
+                found |= {Unknown(n): v for n, v in given.fields.items() if n not in fields}
         return found
 
 
@@ -338,6 +369,31 @@ def _captured(name: str, value: str) -> Text:
     return Text(value)
 
 
+def _take(argument: Argument) -> Take:
+    """Take an argument from its place, or from the first of the others that has it."""
+    if argument.selection is not None:
+        take = _selected(argument.selection)
+    else:
+        take = _PLACES[argument.location](argument)
+    if not argument.others:
+        return take
+    takes = (take, *(_take(other) for other in argument.others))
+
+    def first(given: Given) -> Json | Missing:
+        for each in takes:
+            value = each(given)
+            if value is not MISSING:
+                return value
+        return MISSING
+
+    return first
+
+
+def _selected(selection: Selection) -> Take:
+    find = selection.find
+    return lambda given: MISSING if given.content is MISSING else find(given.content)
+
+
 def _anywhere(argument: Argument) -> Take:
     name, also_header = argument.name, argument.header
 
@@ -393,6 +449,11 @@ def _from_content(_: Argument) -> Take:
     return lambda given: given.content
 
 
+def _from_whole(argument: Argument) -> Take:
+    name = argument.name
+    return lambda given: given.fields.get(name, given.content)
+
+
 _PLACES: Mapping[str, Callable[[Argument], Take]] = {
     "": _anywhere,
     "path": _from_path,
@@ -401,4 +462,5 @@ _PLACES: Mapping[str, Callable[[Argument], Take]] = {
     "cookie": _from_cookie,
     "body": _from_field,
     "content": _from_content,
+    "whole": _from_whole,
 }

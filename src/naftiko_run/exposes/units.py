@@ -19,7 +19,9 @@ class Route:
     """A REST operation. One without a flow answers 501 with its finding's code.
 
     ``path`` is the route's template below the listener; ``query`` are constant query parameters
-    that a request must carry.
+    that a request must carry. ``constants`` are names, with their places, that always have the
+    document's value: a caller's counts for nothing. ``responses`` is what OpenAPI says of the
+    answers, empty where the document says nothing.
     """
 
     method: str
@@ -31,6 +33,8 @@ class Route:
     flow: Flow | None = None
     finding: Finding | None = None
     query: tuple[tuple[str, str], ...] = ()
+    constants: tuple[tuple[str, str], ...] = ()
+    responses: Mapping[str, Json] = field(default_factory=dict)
     call: str = ""
     authenticator: Authenticator | None = None
 

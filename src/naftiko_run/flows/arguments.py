@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from naftiko_run.errors import VariableError
 from naftiko_run.flows.inputs import compile_check
+from naftiko_run.flows.parameters import Declarations, Declared, Fixed, Place, default_of
 from naftiko_run.mapping.scope import ARGUMENT_ROOTS, Scope
 from naftiko_run.mapping.template import (
     FILTERS,
@@ -21,15 +22,7 @@ from naftiko_run.mapping.template import (
     parse,
     reference,
 )
-from naftiko_run.spec.document import (
-    UNSET,
-    Adapter,
-    Authentication,
-    Parameter,
-    Unit,
-    Unset,
-    Where,
-)
+from naftiko_run.spec.document import Adapter, Authentication, Parameter, Unit, Where
 from naftiko_run.types import MISSING, Argument, Input, Inputs, Json, Missing
 
 _REFERENCE = re.compile(r"([A-Za-z0-9_-]+)\.(\S+)")
@@ -63,6 +56,8 @@ class _Reference:
     key: str
     name: str
     location: str
+    places: tuple[Place, ...] = ()
+    """Where it is declared to be, the first to look at first."""
 
 
 class Binder:
@@ -79,7 +74,7 @@ class Binder:
         self.route = route
         self.roots = ARGUMENT_ROOTS | {adapter.written_as or adapter.namespace}
         self.private = private_headers(adapter)
-        self.declared = {p.name: p for p in unit.parameters}
+        self.declared = Declarations(unit, self.scope)
         self.references: dict[str, _Reference] = {}
         self.implicit: set[str] = set()
         self.context: set[str] = set()
@@ -177,37 +172,78 @@ class Binder:
     def _refer(self, name: str, target: Input | None) -> Expression:
         if name.partition(".")[0] in self.context:
             return _within(name)
-        parameter = self.declared.get(name)
-        if (fixed := _constant_of(parameter)) is not UNSET:
-            return constant(fixed)
+        declared = self.declared.get(name)
+        if declared is not None and not declared.open:
+            return self._fixed(declared.fixed)
         located = _LOCATED.fullmatch(name)
         if located and self.unit.method and not self._is_name(name):
-            found = _Reference(f"{located[1]}.{located[2]}", located[2], located[1])
-        elif name == CONTENT and target is not None and _is_content(target):
+            return self._located(located[1], located[2])
+        if (
+            name == CONTENT
+            and target is not None
+            and _is_content(target)
+            and not _selects(declared)
+        ):
             found = _Reference(CONTENT, CONTENT, "content")
         else:
-            location = parameter.location if parameter and self.unit.method else ""
-            found = _Reference(name, name, location)
+            found = _Reference(name, name, "", declared.places if declared else ())
+        found = self.references.setdefault(found.key, found)
+        return self._or_fixed(reference(found.key), declared)
+
+    def _located(self, location: str, name: str) -> Expression:
+        """Refer to an argument in one place of the request alone."""
+        if (fixed := self.declared.fixed_at(name, location)) is not None:
+            return self._fixed(fixed)
+        declared = self.declared.get(name)
+        place = declared.at(location) if declared else None
+        found = _Reference(f"{location}.{name}", name, location, (place,) if place else ())
         self.references.setdefault(found.key, found)
         return reference(found.key)
 
+    def _fixed(self, fixed: Fixed | None) -> Expression:
+        """Use a value that no caller gives; what it lacks refuses the calls of what uses it."""
+        if fixed is None:
+            return constant(None)
+        self.scope.unset.update(fixed.unset)
+        return fixed.value
+
+    def _or_fixed(self, found: Expression, declared: Declared | None) -> Expression:
+        if declared is None or declared.fixed is None:
+            return found
+        fixed = declared.fixed
+        other = fixed.value
+        if fixed.unset:
+            other = _refusing(other, fixed.unset, self.scope.used_by)
+        first, second = found.evaluate, other.evaluate
+
+        def either(inputs: Inputs) -> Json | Missing:
+            value = first(inputs)
+            return second(inputs) if value is MISSING else value
+
+        return replace(found, evaluate=either)
+
     def _is_name(self, name: str) -> bool:
-        return name in self.declared or name in self.route
+        return self.declared.get(name) is not None or name in self.route
 
     def _implicit(self, target: Input) -> Expression:
         if target.name in self.context:
             return _within(target.name)
-        parameter = self.declared.get(target.name)
-        if (fixed := _constant_of(parameter)) is not UNSET:
-            return constant(fixed)
+        declared = self.declared.get(target.name)
+        if declared is not None and not declared.open and declared.fixed is not None:
+            fixed = declared.fixed
+            return (
+                _refusing(fixed.value, fixed.unset, self.scope.used_by)
+                if fixed.unset
+                else (fixed.value)
+            )
         self.implicit.add(target.name)
-        location = "content" if _is_content(target) else ""
-        if parameter is not None and self.unit.method and not location:
-            location = parameter.location
-        if location == "header" and self._is_private(target.name):
-            location = ""
-        self.references.setdefault(target.name, _Reference(target.name, target.name, location))
-        return reference(target.name)
+        content = _is_content(target) and not _selects(declared)
+        places = declared.places if declared and not content else ()
+        if self._is_private(target.name):
+            places = tuple(place for place in places if place.location != "header")
+        found = _Reference(target.name, target.name, "content" if content else "", places)
+        self.references.setdefault(target.name, found)
+        return self._or_fixed(reference(target.name), declared)
 
     def _is_private(self, name: str) -> bool:
         return name.lower() in self.private
@@ -217,10 +253,10 @@ class Binder:
     def _arguments(self) -> list[Argument]:
         arguments = []
         for key, ref in self._ordered():
-            parameter = self.declared.get(ref.name)
-            argument = _argument(
-                ref, self._direct.get(key, []), parameter, required=key in self._needed
-            )
+            targets, parameter = self._direct.get(key, []), self._parameter_of(ref)
+            argument = _argument(ref, targets, parameter, required=key in self._needed)
+            if argument.default is not MISSING or self._has_fixed(ref):
+                argument = replace(argument, required=False)
             in_header = ref.name in self.implicit and not self._is_private(ref.name)
             argument = replace(argument, header=argument.header and in_header)
             if self.unit.method:
@@ -228,9 +264,26 @@ class Binder:
                 # the operation takes by name.
                 fields = any(t.location == "body" for t in self._direct.get(key, []))
                 opaque = self._passes_content and not fields
-                argument = self._placed(argument, opaque=opaque)
+                places = [replace(argument, location=p.location, selection=p.selection)
+                          for p in ref.places]  # fmt: skip
+                first, *others = [
+                    self._placed(each, opaque=opaque) for each in places or [argument]
+                ]
+                argument = replace(first, others=tuple(others))
             arguments.append(self._with_sound_schema(argument))
-        return arguments
+        return _with_whole(arguments) if self.unit.method else arguments
+
+    def _has_fixed(self, ref: _Reference) -> bool:
+        declared = self.declared.get(ref.name)
+        return ref.key == ref.name and declared is not None and declared.fixed is not None
+
+    def _parameter_of(self, ref: _Reference) -> Parameter | None:
+        declared = self.declared.get(ref.name)
+        if declared is None or not declared.open:
+            return None
+        if ref.location not in ("", "content") and ref.places:
+            return ref.places[0].parameter
+        return declared.parameter
 
     def _placed(self, argument: Argument, *, opaque: bool) -> Argument:
         """Say where REST takes an argument from, as far as that is known beforehand."""
@@ -246,9 +299,9 @@ class Binder:
         try:
             compile_check(argument)
         except ValueError as error:
-            parameter = self.declared.get(argument.name)
+            declared = self.declared.get(argument.name)
             self.scope.report(
-                (parameter or self.unit).where.warning(
+                (declared.parameter if declared else self.unit).where.warning(
                     "W-SCHEMA",
                     f"the schema of {argument.name!r} cannot be checked: {error}",
                     "mend it: only the type is checked",
@@ -259,17 +312,17 @@ class Binder:
 
     def _ordered(self) -> list[tuple[str, _Reference]]:
         """Order arguments as declared, then as referred to."""
-        for parameter in self._open_parameters():
-            if parameter.name not in self.references:
-                location = parameter.location if self.unit.method else ""
-                self.references[parameter.name] = _Reference(
-                    parameter.name, parameter.name, location
-                )
+        located = {(ref.name, ref.location) for ref in self.references.values()}
+        for declared in self.declared:
+            name = declared.parameter.name
+            places = tuple(p for p in declared.places if (name, p.location) not in located)
+            if name not in self.references and places:
+                self.references[name] = _Reference(name, name, "", places)
         order = {p.name: n for n, p in enumerate(self.unit.parameters)}
         return sorted(self.references.items(), key=lambda r: order.get(r[1].name, len(order)))
 
     def _open_parameters(self) -> list[Parameter]:
-        return [p for p in self.unit.parameters if _constant_of(p) is UNSET]
+        return [declared.parameter for declared in self.declared if declared.open]
 
 
 def _within(name: str) -> Expression:
@@ -283,12 +336,6 @@ def _within(name: str) -> Expression:
         return value
 
     return Expression(walk, (first,), shown=f"{{{{{name}}}}}")
-
-
-def _constant_of(parameter: Parameter | None) -> Json | Unset:
-    """Return what a declared parameter always is, UNSET where the caller says it."""
-    value = parameter.value if parameter else UNSET
-    return UNSET if isinstance(value, str) and value.startswith("$") else value
 
 
 def _refusing(expression: Expression, unset: Mapping[str, str], used_by: str) -> Expression:
@@ -313,6 +360,35 @@ def _is_content(target: Input) -> bool:
     return target.location == "content"
 
 
+def _selects(declared: Declared | None) -> bool:
+    """Say whether an argument is declared to be a part of the body."""
+    return declared is not None and any(place.selection for place in declared.places)
+
+
+def _with_whole(arguments: list[Argument]) -> list[Argument]:
+    """Let the one argument of a body be the body itself, where the body has no such field.
+
+    That is so for structures alone: a text that is missing in an object is missing. Where other
+    arguments are fields of the body too, it is an object of named fields and nothing else.
+    """
+    places = [place for a in arguments for place in (a, *a.others)]
+    named = [p for p in places if p.location in ("", "body", "content") and p.selection is None]
+    if len(named) != 1:
+        return arguments
+    only = named[0]
+    declared = only.location == "body" and only.key == only.name
+    if not declared or only.type not in ("", "object", "array"):
+        return arguments
+    return [
+        replace(only, location="whole", others=a.others)
+        if a is only
+        else replace(
+            a, others=tuple(replace(o, location="whole") if o is only else o for o in a.others)
+        )
+        for a in arguments
+    ]
+
+
 def _argument(
     ref: _Reference, targets: Sequence[Input], parameter: Parameter | None, *, required: bool
 ) -> Argument:
@@ -332,8 +408,18 @@ def _argument(
         or next((t.description for t in targets if t.description), ""),
         schema=(parameter.schema if parameter and parameter.schema else {})
         or (target.schema if target else {}),
+        default=_default(targets, parameter),
         header=any(t.location == "header" for t in targets),
     )
+
+
+def _default(targets: Sequence[Input], parameter: Parameter | None) -> Json | Missing:
+    """Return an argument's default: its own, or the one that all inputs that it feeds have."""
+    own = MISSING if parameter is None else default_of(parameter)
+    if own is not MISSING or not targets:
+        return own
+    first, *others = targets
+    return first.default if all(o.default == first.default for o in others) else MISSING
 
 
 _TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object"})

@@ -30,7 +30,8 @@ class Results:
 
     ``shape`` maps the decoded body, None passes it on as it is. ``decode`` turns the raw format
     into JSON, None where the format is JSON itself; ``opaque`` formats are never decoded: they are
-    ``media_type``, or what the upstream says, or ``unnamed``, and at most ``limit`` bytes.
+    ``media_type``, or what the upstream says, or ``unnamed``, at most ``limit`` bytes, and have
+    ``status`` where it is not the upstream's.
     """
 
     shape: Callable[[Json], Json] | None = None
@@ -39,6 +40,7 @@ class Results:
     media_type: str = ""
     unnamed: str = ""
     limit: int | None = None
+    status: int | None = None
 
     def outcome(self, reply: Reply) -> Outcome:
         """Map a reply; raises :class:`UnreadableReply` for one that breaks its format's promise."""
@@ -54,7 +56,7 @@ class Results:
                     f"the upstream's reply exceeds maxBinarySize (limit={self.limit} bytes)"
                 )
             media_type = self.media_type or media_type or self.unnamed
-            return Outcome(reply.status, reply.body, media_type, headers)
+            return Outcome(self.status or reply.status, reply.body, media_type, headers)
         if self.decode is not None:
             value = self.decode(reply)
         elif self.shape is None:

@@ -7,8 +7,9 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
 from itertools import islice
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from naftiko_run.errors import FieldProblem, InputError
 from naftiko_run.mapping.json_codec import loads
@@ -23,6 +24,8 @@ _MOST_ERRORS = 5
 _MOST_EXPLAINED = 300
 # What a refusal says instead of the value, which may be a secret.
 _HIDDEN = "the value"
+# A pattern that looks around may try a text in more ways than anybody can wait for.
+_MOST_STEPS = 20_000
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,400}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
@@ -31,13 +34,12 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,
 class Checker:
     """Checks a unit's arguments together, so that one answer names every field that is wrong."""
 
-    __slots__ = ("_arguments", "_checks", "_required")
+    __slots__ = ("_arguments", "_checks")
 
     def __init__(self, arguments: Sequence[Argument]) -> None:
         """Compile the checks of each argument."""
         self._arguments = {a.key: a for a in arguments}
-        self._checks = tuple((a.key, compile_check(a), a.required) for a in arguments)
-        self._required = tuple(a.key for a in arguments if a.required)
+        self._checks = tuple((a.key, compile_check(a), _absent(a)) for a in arguments)
 
     def __call__(self, given: Inputs) -> dict[str, Json]:
         """Return the checked values.
@@ -47,7 +49,7 @@ class Checker:
         checked: dict[str, Json] = {}
         problems: list[FieldProblem] = []
         used = 0
-        for key, check, required in self._checks:
+        for key, check, absent in self._checks:
             value: Json | Missing = given.get(key, MISSING)
             if value is not MISSING:
                 used += 1
@@ -58,8 +60,10 @@ class Checker:
                     continue
             if value is not MISSING:
                 checked[key] = value
-            elif required:
+            elif absent is _REQUIRED:
                 problems.append(self._problem(key, "is required"))
+            elif absent is not MISSING:
+                checked[key] = absent
         if used < len(given):
             problems.extend(self._unknown(given))
         if problems:
@@ -72,7 +76,7 @@ class Checker:
 
     def _problem(self, key: str, detail: str) -> FieldProblem:
         argument = self._arguments[key]
-        place = "body" if argument.location == "content" else argument.location
+        place = "body" if argument.location in ("content", "whole") else argument.location
         return FieldProblem(argument.name, detail, place)
 
     def _unknown(self, given: Inputs) -> Iterable[FieldProblem]:
@@ -80,6 +84,19 @@ class Checker:
         unknown = (key for key in given if key not in self._arguments)
         for key in map(str, islice(unknown, _MOST_UNKNOWN)):
             yield FieldProblem(key, f"is unknown{did_you_mean(key, names)}")
+
+
+class _Required(Enum):
+    """The type of what stands for an argument that must be given."""
+
+    REQUIRED = "required"
+
+
+_REQUIRED: Final = _Required.REQUIRED
+
+
+def _absent(argument: Argument) -> Json | Missing | _Required:
+    return _REQUIRED if argument.required else argument.default
 
 
 def most_items(field: Input) -> int:
@@ -104,8 +121,7 @@ def compile_check(field: Input) -> Callable[[Json], Json | Missing]:
     check: Check = _CHECKS.get(field.type, _anything)
     if field.type == "array":
         check = _array(field.schema.get("items"))
-    keywords = {k: v for k, v in field.schema.items() if k != "format"}
-    validate = _keywords(field.type, keywords) if keywords else None
+    validate = _keywords(field.type, field.schema) if field.schema else None
     nullable = field.nullable
 
     def checked(value: Json) -> Json | Missing:
@@ -241,7 +257,13 @@ def _keywords(json_type: str, keywords: Mapping[str, Json]) -> Callable[[Json], 
 
     schema: dict[str, Any] = {**({"type": json_type} if json_type else {}), **keywords}
     try:
-        validator = jsonschema_rs.validator_for(schema, retriever=_never_retrieve, mask=_HIDDEN)
+        validator = jsonschema_rs.validator_for(
+            schema,
+            validate_formats=True,
+            retriever=_never_retrieve,
+            mask=_HIDDEN,
+            pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=_MOST_STEPS),
+        )
     except ValueError as error:
         raise ValueError(str(error).partition("\n")[0]) from None
 

@@ -80,8 +80,9 @@ class Path:
     """A compiled expression.
 
     ``evaluate`` gives the value at a root, None where it is missing; ``find`` gives MISSING there.
-    ``first`` is the name that the path starts with. ``array_length`` says that it ends in
-    ``.length``, which stands for the length where it meets an array.
+    ``first`` is the name that the path starts with, ``names`` are all of it where it is made of
+    names alone. ``array_length`` says that it ends in ``.length``, which stands for the length
+    where it meets an array.
     """
 
     expression: str
@@ -91,6 +92,7 @@ class Path:
     identity: bool = False
     array_length: bool = False
     first: str | None = None
+    names: tuple[str, ...] = ()
 
     def __call__(self, root: Json) -> Json:
         """Evaluate; ``path.evaluate(root)`` is the same and saves a call."""
@@ -117,6 +119,7 @@ def compile_path(expression: str) -> Path:
         identity=not segments,
         array_length=bool(segments) and isinstance(segments[-1], Length),
         first=_first_name(segments),
+        names=_only_names(segments),
     )
 
 
@@ -135,6 +138,12 @@ def _first_name(segments: Sequence[Segment]) -> str | None:
     if isinstance(first, Length):
         return "length"
     return first.key if isinstance(first, Key) and isinstance(first.key, str) else None
+
+
+def _only_names(segments: Sequence[Segment]) -> tuple[str, ...]:
+    keys = [segment.key for segment in segments if isinstance(segment, Key)]
+    names = tuple(key for key in keys if isinstance(key, str))
+    return names if len(names) == len(segments) else ()
 
 
 def _of_root(segments: Sequence[Segment], absent: Any) -> Callable[[Json], Any]:  # noqa: ANN401

@@ -11,6 +11,7 @@ from naftiko_run.consumes.signing import SCHEMES
 from naftiko_run.consumes.target import Target, find_target
 from naftiko_run.errors import UnsupportedError
 from naftiko_run.findings import Finding
+from naftiko_run.flows.parameters import misfits
 from naftiko_run.mapping.scope import ARGUMENT_ROOTS, Scope
 from naftiko_run.spec.document import ConsumedOperation, Consumes, Loaded, Unit
 from naftiko_run.types import Binds, Client
@@ -120,6 +121,9 @@ class Api:
             )
             self.operations[operation.name] = replace(known, repeated=True)
             return
+        for parameter in operation.parameters:
+            for finding in misfits(parameter):
+                self.scope.report(finding)
         compiled, problem = self._compile(operation, frozenset())
         self.operations[operation.name] = Called(self, operation, compiled, problem)
 

@@ -7,7 +7,7 @@ from naftiko_run.findings import Finding
 from naftiko_run.flows.flow import Results
 from naftiko_run.mapping.jsonpath import JsonPathError
 from naftiko_run.mapping.shape import paths
-from naftiko_run.spec.document import ConsumedOperation, Output, Unit
+from naftiko_run.spec.document import ConsumedOperation, Output, Response, ResponseContent, Unit
 from naftiko_run.types import Json
 
 _CODES = {"outputRawFormat": "E-FORMAT", "outputSchema": "E-FORMAT-SCHEMA"}
@@ -25,13 +25,42 @@ def results_of(
     except FormatError as error:
         return spec.where.at(error.key).error(_CODES[error.key], str(error), error.fix)
     sizes = (spec.max_binary_size, unit.max_binary_size, DEFAULT_BINARY_SIZE)
+    promised = promised_of(unit.responses)
     return Results(
         shape,
         decode,
         opaque,
-        media_type=spec.media_type,
+        media_type=spec.media_type or (promised.media_type if promised else ""),
+        status=fixed_status(unit.responses),
         unnamed=_UNNAMED.get(spec.raw_format, ""),
         limit=next(s for s in sizes if s is not None) if spec.raw_format == "binary" else None,
+    )
+
+
+def promised_of(responses: Sequence[Response]) -> ResponseContent | None:
+    """Return what a unit promises to answer when all goes well: something binary, if there is."""
+    contents = [c for r in responses if r.status.startswith("2") for c in r.contents]
+    binary = (content for content in contents if content.binary)
+    return next(binary, None) or next(iter(contents), None)
+
+
+def fixed_status(responses: Sequence[Response]) -> int | None:
+    """Return the status of every answer that succeeds, None where it is the upstream's."""
+    return next((int(response.status) for response in responses if response.fixed), None)
+
+
+def check_promises(spec: ConsumedOperation, unit: Unit, report: Callable[[Finding], None]) -> None:
+    """Report a binary response that an operation does not give."""
+    promised = promised_of(unit.responses)
+    if promised is None or not promised.binary or spec.raw_format == "binary":
+        return
+    report(
+        unit.responses[0].where.warning(
+            "W-RESPONSE",
+            f"a binary response is promised, but {unit.call!r} answers {spec.raw_format}",
+            "write 'outputRawFormat: binary' in that operation",
+            key=True,
+        )
     )
 
 

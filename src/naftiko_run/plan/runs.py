@@ -16,7 +16,13 @@ from naftiko_run.mapping.jsonpath import JsonPathError, Path, compile_path
 from naftiko_run.mapping.shape import compile_shape, project
 from naftiko_run.mapping.template import Evaluate, Expression, compile_value
 from naftiko_run.plan.apis import Apis, Called, suggestion
-from naftiko_run.plan.results import check_mappings, results_of
+from naftiko_run.plan.results import (
+    check_mappings,
+    check_promises,
+    fixed_status,
+    promised_of,
+    results_of,
+)
 from naftiko_run.spec.document import UNSET, Adapter, ForEach, Output, Semantics, Unit
 from naftiko_run.spec.document import Step as SpecStep
 from naftiko_run.types import (
@@ -60,6 +66,9 @@ class Compiled:
     stages: int = 1
     """How many parts a run has that a caller may hear of."""
 
+    media_type: str | None = None
+    """What an answer is that is passed on as it is: empty as the upstream says, None is JSON."""
+
 
 class Compiler:
     """Compiles the units of one document; the flows of its aggregates are compiled once."""
@@ -80,6 +89,8 @@ class Compiler:
         if malformed is not None:
             return malformed
         binder = Binder(unit, adapter, self.apis.scope, frozenset(placeholders(unit.path)))
+        if binder.declared.problem is not None:
+            return binder.declared.problem
         try:
             if unit.call is not None:
                 return self._call(unit, binder)
@@ -113,6 +124,7 @@ class Compiler:
         results = results_of(called.spec, unit, shape)
         if isinstance(results, Finding):
             return results
+        check_promises(called.spec, unit, self.report)
         keys = {a.key: a.name for a in arguments}
         names = {n: keys[e.direct] for n, e in bindings if e.direct in keys}
         flow = CallFlow(Checker(arguments), _evaluates(bindings), operation, results, names)
@@ -123,6 +135,7 @@ class Compiler:
             description=called.spec.description,
             semantics=unit.semantics,
             shaped=shape is not None,
+            media_type=called.spec.media_type if results.opaque else None,
         )
 
     def _operation(self, unit: Unit, called: Called, binder: Binder) -> CompiledOperation:
@@ -167,7 +180,7 @@ class Compiler:
                         close or "name it in 'with', or remove it",
                     )
                 )
-        used = {a.name for a in arguments if a.location in ("", "path")}
+        used = {e.name for a in arguments for e in (a, *a.others) if e.location in ("", "path")}
         for name in sorted(binder.route - used):
             self.report(
                 unit.where.warning(
@@ -315,10 +328,18 @@ class Compiler:
             return _as_reply(outcome)
 
         shape = None if shared.shaped else compile_shape(unit.outputs)
+        results = Results(shape)
+        promised = promised_of(unit.responses)
+        if promised is not None and shared.media_type is not None:
+            results = Results(
+                opaque=True,
+                media_type=shared.media_type or promised.media_type,
+                status=fixed_status(unit.responses),
+            )
         known = set(keys)
         bound = [(name, expression) for name, expression in bindings if name in known]
         return Compiled(
-            flow=CallFlow(Checker(arguments), _evaluates(bound), run, Results(shape)),
+            flow=CallFlow(Checker(arguments), _evaluates(bound), run, results),
             arguments=tuple(arguments),
             calls=shared.calls,
             name=shared.name,
@@ -326,6 +347,7 @@ class Compiler:
             semantics=shared.semantics,
             shaped=shared.shaped or shape is not None,
             stages=shared.stages,
+            media_type=shared.media_type,
         )
 
     def _shared(self, ref: str, unit: Unit) -> Compiled | Finding:
@@ -355,6 +377,7 @@ class Compiler:
                     semantics=flow.semantics,
                     shaped=compiled.shaped,
                     stages=compiled.stages,
+                    media_type=compiled.media_type,
                 )
             self._flows[ref] = compiled
         return self._flows[ref]
@@ -474,6 +497,7 @@ def _as_input(argument: Argument) -> Input:
         nullable=argument.nullable,
         description=argument.description,
         schema=argument.schema,
+        default=argument.default,
     )
 
 

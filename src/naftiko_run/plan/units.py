@@ -7,6 +7,7 @@ from naftiko_run.exposes.openapi import property_of
 from naftiko_run.exposes.units import Route, Tool
 from naftiko_run.findings import Finding
 from naftiko_run.flows.flow import CallFlow
+from naftiko_run.flows.parameters import constants
 from naftiko_run.mapping.shape import schema_of
 from naftiko_run.plan.names import properties
 from naftiko_run.plan.runs import Compiled
@@ -34,9 +35,26 @@ def route_of(
         flow=served.flow if served else None,
         finding=compiled if isinstance(compiled, Finding) else None,
         query=tuple((name, value) for name, _, value in pairs),
+        constants=tuple(constants(unit)),
+        responses=responses(unit, served) if served else {},
         call=unit.call or "",
         authenticator=authenticator,
     )
+
+
+def responses(unit: Unit, compiled: Compiled) -> dict[str, Json]:
+    """Describe a unit's answers as OpenAPI does, as far as the document says anything of them."""
+    described: dict[str, Json] = {}
+    for each in unit.responses:
+        response: dict[str, Json] = {"description": each.description or "The answer"}
+        # OpenAPI 3.1: bytes as they are have a media type and no schema.
+        content: dict[str, Json] = {
+            c.media_type: {} if c.binary else {"schema": dict(c.schema)} for c in each.contents
+        }
+        described[each.status] = {**response, "content": content} if content else response
+    if not described and compiled.media_type:
+        described["200"] = {"description": "The answer", "content": {compiled.media_type: {}}}
+    return described
 
 
 def tool_of(unit: Unit, name: str, compiled: Compiled) -> Tool:

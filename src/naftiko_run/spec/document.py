@@ -114,7 +114,8 @@ class Parameter:
 
     ``location`` is the ``in`` keyword, empty where none is written. ``type`` is empty where none
     is written. ``required`` None means that nothing is said. ``schema`` holds the JSON Schema
-    keywords written beside ``type``. ``label`` is read for prompts alone.
+    keywords written beside ``type``. ``label`` is read for prompts alone. ``constant`` says that
+    the value was written as ``const``: it is never read as a path.
     """
 
     where: Where
@@ -125,6 +126,7 @@ class Parameter:
     required: bool | None = None
     description: str = ""
     value: Json | Unset = UNSET
+    constant: bool = False
     default: Json | Unset = UNSET
     nullable: bool = False
     mapping: str = ""
@@ -263,6 +265,29 @@ class Semantics:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseContent:
+    """What a response may hold: its media type, and a JSON Schema of it."""
+
+    media_type: str
+    binary: bool = False
+    schema: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """A response that a REST operation promises; ``status`` is one such as 200 or 2XX.
+
+    ``fixed`` says that every success has this status (``responseBinary`` with ``status``).
+    """
+
+    where: Where
+    status: str
+    description: str = ""
+    contents: tuple[ResponseContent, ...] = ()
+    fixed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
     """What is exposed once: a REST operation, an MCP tool, or a flow of an aggregate.
 
@@ -270,6 +295,7 @@ class Unit:
     says why a unit that has nothing to run cannot be served. A unit runs its ``call``, its
     ``steps``, the aggregate flow that ``ref`` names, or answers with the values of its outputs
     (``mock``). ``max_binary_size`` is its adapter's, for operations that say nothing of it.
+    ``parameters`` are the adapter's, then those of the resource, then its own.
     """
 
     where: Where
@@ -290,6 +316,7 @@ class Unit:
     mock: bool = False
     semantics: Semantics = Semantics()
     max_binary_size: int | None = None
+    responses: tuple[Response, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -342,8 +369,10 @@ class Adapter:
     """An entry of ``exposes`` that this runtime serves.
 
     ``type`` is ``rest`` or ``mcp``; ``port`` None where none is written. ``resources`` and
-    ``prompts`` are an MCP adapter's. ``written_as`` is the namespace that stands in the file, where
-    it is served under another because somebody else has that one.
+    ``prompts`` are an MCP adapter's, and so are ``ttl_ms`` and ``cache_scope``: how long, and by
+    whom, what it lists may be kept; None and empty where nothing is written. ``written_as`` is the
+    namespace that stands in the file, where it is served under another because somebody else has
+    that one.
     """
 
     where: Where
@@ -357,6 +386,8 @@ class Adapter:
     resources: tuple[McpResource, ...] = ()
     prompts: tuple[McpPrompt, ...] = ()
     authentication: Authentication | None = None
+    ttl_ms: int | None = None
+    cache_scope: str = ""
     written_as: str = ""
 
 

@@ -32,6 +32,8 @@ from naftiko_run.spec.document import (
     Output,
     Parameter,
     PromptMessage,
+    Response,
+    ResponseContent,
     Semantics,
     Shared,
     Skill,
@@ -71,6 +73,23 @@ SCHEMA_KEYWORDS = (
     "maxLength",
     "minItems",
     "maxItems",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "uniqueItems",
+    "prefixItems",
+    "contains",
+    "minContains",
+    "maxContains",
+    "minProperties",
+    "maxProperties",
+    "patternProperties",
+    "propertyNames",
+    "dependentRequired",
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "not",
 )
 """JSON Schema keywords that a parameter may carry beside ``type``."""
 
@@ -465,6 +484,9 @@ def _parameter(node: Node) -> Parameter | None:
         )
         return None
     required = node.data.get("required")
+    schema = {k: node.data[k] for k in SCHEMA_KEYWORDS if node.data.get(k) is not None}
+    if isinstance(required, list):
+        schema["required"] = required  # JSON Schema's: which members an object must have
     return Parameter(
         where=node.where,
         name=name,
@@ -472,11 +494,13 @@ def _parameter(node: Node) -> Parameter | None:
         type=_type(node),
         required=required if isinstance(required, bool) else None,
         description=node.text("description") or "",
-        value=_written(node, "value", "const"),
+        # Where both stand, 'const' goes first, as it did in the version that had it.
+        value=_written(node, "const", "value", "template"),
+        constant=node.data.get("const") is not None,
         default=node.raw("default"),
         nullable=node.data.get("nullable") is True,
         mapping=node.text("mapping") or "",
-        schema={k: node.data[k] for k in SCHEMA_KEYWORDS if node.data.get(k) is not None},
+        schema=schema,
     )
 
 
@@ -656,11 +680,37 @@ def _adapter(node: Node, kind: str, units: tuple[Unit, ...]) -> Adapter:
         address=node.text("address") or "",
         transport=(node.text("transport") or "http").lower(),
         description=node.text("description") or "",
+        ttl_ms=_ttl_ms(node),
+        cache_scope=_cache_scope(node),
         units=tuple(replace(u, max_binary_size=size) for u in units),
         resources=tuple(replace(r, unit=replace(r.unit, max_binary_size=size)) for r in resources),
         prompts=prompts,
         authentication=_authentication(node),
     )
+
+
+def _ttl_ms(node: Node) -> int | None:
+    number = node.number("ttlMs")
+    if number is None or number >= 0:
+        return number
+    node.report(
+        node.where.at("ttlMs").error(
+            "E-TYPE", "'ttlMs' is less than 0", "write how many milliseconds a list may be kept"
+        )
+    )
+    return None
+
+
+def _cache_scope(node: Node) -> str:
+    scope = (node.text("cacheScope") or "").strip().lower()
+    if scope in ("", "public", "private"):
+        return scope
+    node.report(
+        node.where.at("cacheScope").error(
+            "E-TYPE", f"{scope!r} is no scope of a cache", "write 'public' or 'private'"
+        )
+    )
+    return "private"
 
 
 def _other_parts(node: Node) -> str:
@@ -802,7 +852,6 @@ def _unit(
     ref = node.text("ref")
     outputs = _outputs(node)
     mock = not (call or steps or ref) and _is_mock(outputs)
-    overridden = {(p.name, p.location) for p in own}
     return Unit(
         where=node.where,
         name=node.text("name") or node.key or _own_name(named),
@@ -812,7 +861,7 @@ def _unit(
         path=path,
         call=call or None,
         arguments=clause or {},
-        parameters=(*(p for p in inherited if (p.name, p.location) not in overridden), *own),
+        parameters=(*inherited, *own),
         outputs=outputs,
         hints=_hints(node),
         problem=None if call or steps or ref or mock else _nothing_to_run(node),
@@ -821,7 +870,101 @@ def _unit(
         ref=ref,
         mock=mock,
         semantics=_semantics(node),
+        responses=_responses(node) if method else (),
     )
+
+
+_STATUS = re.compile(r"[1-5](?:[0-9]{2}|XX)", re.IGNORECASE).fullmatch
+_FIXED = range(200, 300)
+_EMPTY = frozenset({204, 205})
+
+
+def _responses(node: Node) -> tuple[Response, ...]:
+    """Read what a REST operation promises to answer; ``responseBinary`` goes first."""
+    binary = node.mapping("responseBinary")
+    if binary is not None and node.has("responses"):
+        node.report(
+            node.where.at("responses").warning(
+                "W-RESPONSE",
+                "'responses' stands beside 'responseBinary', which counts alone",
+                "keep one of them",
+                key=True,
+            )
+        )
+    if binary is not None:
+        return _binary_response(binary)
+    return tuple(_promised(node.mapping("responses")))
+
+
+def _binary_response(node: Node) -> tuple[Response, ...]:
+    media_type = (node.text("mediaType") or "").strip()
+    if not _MEDIA_TYPE(media_type):
+        node.report(
+            node.where.at("mediaType").warning(
+                "W-RESPONSE", f"{media_type!r} is no media type", "write one such as image/png"
+            )
+        )
+        media_type = "application/octet-stream"
+    status = node.number("status")
+    fixed = status in _FIXED and status not in _EMPTY
+    if status is not None and not fixed:
+        node.report(
+            node.where.at("status").warning(
+                "W-RESPONSE",
+                f"no binary answer that succeeds has the status {status}: the upstream's is kept",
+                "write one such as 200, or remove it",
+            )
+        )
+    return (
+        Response(
+            where=node.where,
+            status=str(status) if fixed else "200",
+            description=node.text("description") or "",
+            contents=(ResponseContent(media_type=media_type, binary=True),),
+            fixed=fixed,
+        ),
+    )
+
+
+def _promised(responses: Node | None) -> Iterator[Response]:
+    for status in responses.data if responses else ():
+        where = responses.where.at(status) if responses else None
+        node = responses.mapping(status) if responses else None
+        if node is None or where is None:
+            continue
+        if not _STATUS(status):
+            node.report(
+                where.warning(
+                    "W-RESPONSE", f"{status!r} is no status", "write one such as 200 or 2XX"
+                )
+            )
+            continue
+        yield Response(
+            where=where,
+            status=status.upper(),
+            description=node.text("description") or "",
+            contents=tuple(_contents(node.mapping("content"))),
+        )
+
+
+def _contents(content: Node | None) -> Iterator[ResponseContent]:
+    for media_type in content.data if content else ():
+        node = content.mapping(media_type) if content else None
+        if content is not None and not _MEDIA_TYPE(media_type):
+            content.report(
+                content.where.at(media_type).warning(
+                    "W-RESPONSE",
+                    f"{media_type!r} is no media type",
+                    "write one such as application/json",
+                )
+            )
+            continue
+        schema = node.data.get("schema") if node else None
+        yield ResponseContent(
+            media_type=media_type,
+            binary=bool(node and node.flag("binary")),
+            schema=schema if isinstance(schema, dict) else {},
+        )
 
 
 def _own_name(node: Node | None) -> str:
