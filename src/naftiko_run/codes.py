@@ -832,11 +832,116 @@ _EXPOSED = (
         """,
     ),
     _code(
+        "E-SKILL-NAME",
+        "A skill without a name, or with an earlier one's",
+        "Skills of one adapter are found by their names; the skill is left out.",
+        "Give each a name of its own.",
+        """
+        skills:
+          - {name: loading, description: Load ships.}
+          - {name: loading, description: Load trucks.}
+        """,
+    ),
+    _code(
+        "E-SKILL-TOOL",
+        "A tool of a skill that stands for nothing, or for two things",
+        """It is another adapter's tool or operation, named by 'from', or the file of an
+        'instruction': exactly one of them. The tool is left out.""",
+        "Write one of them, and in 'from' both 'sourceNamespace' and 'action'.",
+        "skills: [{name: loading, description: Load., tools: [{name: crane, description: Lift.}]}]",
+    ),
+    _code(
+        "E-SKILL-SOURCE",
+        "A tool of an adapter that does not exist",
+        """'sourceNamespace' has to be a REST or MCP adapter of the same document; the message lists
+        them. The tool is left out.""",
+        "Use the namespace of one of them.",
+        """
+        skills:
+          - name: loading
+            description: Load ships.
+            tools: [{name: crane, from: {sourceNamespace: crans, action: lift}}]
+        """,
+    ),
+    _code(
+        "E-SKILL-INSTRUCTION",
+        "An instruction that cannot be read",
+        """It is a file below the 'location' of its skill, which has to be there and must not be
+        hidden or lie elsewhere. The tool is left out.""",
+        "Put the file into that folder, and write its path from there.",
+        """
+        skills:
+          - name: loading
+            description: Load ships.
+            location: file:///./skills/loading
+            tools: [{name: crane, description: Lift., instruction: ../crane.md}]
+        """,
+    ),
+    _code(
+        "W-SKILL-ACTION",
+        "A tool or operation that an adapter does not have, or does not serve",
+        "The skill names it all the same.",
+        "Name one of those that the message lists.",
+        """
+        skills:
+          - name: loading
+            description: Load ships.
+            tools: [{name: crane, from: {sourceNamespace: cranes, action: litf}}]
+        """,
+    ),
+    _code(
         "W-SKILL-CALL",
         "A call inside a skill",
         "It is listed but not served.",
         "Make it a tool of an MCP adapter, and name it with 'from'.",
         "skills: [{name: loading, description: Load ships., call: ships.load}]",
+    ),
+    _code(
+        "W-SKILL-FILE",
+        "A SKILL.md that cannot be served as it is",
+        """It cannot be read, has no valid front matter, or calls the skill by another name. MCP
+        clients get one with front matter made of the document, and know the skill by the name
+        that the front matter says.""",
+        "Begin it with '---', 'name:', 'description:' and '---'.",
+        "skills: [{name: loading, description: Load., location: 'file:///./skills/loading'}]",
+    ),
+    _code(
+        "W-SKILL-LOCATION",
+        "A folder of a skill that cannot be read",
+        "The skill is described and has no files.",
+        "Write file:///./name for a folder beside the document.",
+        "skills: [{name: loading, description: Load., location: 'file:///opt/skills/loading'}]",
+    ),
+    _code(
+        "W-SKILL-NAME",
+        "A skill's name that MCP clients do not accept",
+        "They know it by another name, which the message says; over HTTP it keeps its own.",
+        "Use at most 64 lower case letters, digits and single hyphens.",
+        "skills: [{name: Loading_Ships, description: Load ships.}]",
+    ),
+    _code(
+        "W-SKILL-SIZE",
+        "A skill with very many or large files",
+        """Hosts of MCP need not take more than 512 files or 16 MB of one skill. It is served, but
+        without the digests of its files.""",
+        "Leave out what the skill does not need.",
+        "skills: [{name: loading, description: Load., location: 'file:///./everything'}]",
+    ),
+    _code(
+        "I-SKILL-AUTH",
+        "Skills that an MCP adapter does not offer",
+        """Their adapter asks for authentication and the MCP adapter does not ask for the same: over
+        it they would be open to others.""",
+        "Give both the same 'authentication', or none.",
+        """
+        exposes:
+          - {type: mcp, namespace: cranes, port: 9090, tools: [{name: lift, call: cranes.lift}]}
+          - type: skill
+            namespace: skills
+            port: 3011
+            authentication: {type: bearer, token: "{{TOKEN}}"}
+            skills: [{name: loading, description: Load ships.}]
+        """,
     ),
 )
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from mcp import Client
 
-from naftiko_run.exposes import folders
+from naftiko_run import folders
 from naftiko_run.exposes.mcp import McpFace
 from naftiko_run.exposes.mcp_pages import PAGE
 from naftiko_run.exposes.mcp_resources import MOST_URI, Template

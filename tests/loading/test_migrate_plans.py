@@ -86,7 +86,9 @@ async def running(text: str, path: Path, folder: Path) -> dict[str, Any]:
             )
             for each in plan.listeners
         ],
-        "skills": [(skill.name, skill.tools) for skill in plan.skills],
+        "skills": [
+            (each.namespace, each.skills) for listener in plan.listeners for each in listener.skills
+        ],
         "findings": Counter(f.code for f in plan.findings if f.code not in FORMS),
         "requests": {},
     }

@@ -64,7 +64,9 @@ def test_a_schema_is_a_schema(name: str) -> None:
     jsonschema_rs.meta.validate(document)
     assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     for keywords in mappings(document):
-        assert not isinstance(keywords.get("oneOf"), list), "tell kinds apart with if, so that errors have a place"
+        assert not isinstance(keywords.get("oneOf"), list), (
+            "tell kinds apart with if, so that errors have a place"
+        )
         if reference := keywords.get("$ref"):
             assert reference.removeprefix("#/$defs/") in document["$defs"]
 

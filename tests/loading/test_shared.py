@@ -132,8 +132,9 @@ def test_an_imported_skill_adapter_brings_its_skills(tmp_path: Path) -> None:
     entry = "{import: parcel-skills, from: ./shared/tools.yaml, as: s}"
     found = loaded(tmp_path, capability(entry))
     assert found.document is not None
-    assert [(skill.adapter, skill.name) for skill in found.document.skills] == [("s", "sorting")]
-    assert found.document.adapters == ()
+    (adapter,) = found.document.adapters
+    assert (adapter.type, adapter.namespace) == ("skill", "s")
+    assert [skill.name for skill in adapter.skills] == ["sorting"]
 
 
 @pytest.mark.parametrize("alias", ["parcels", "p"])

@@ -265,7 +265,7 @@ def test_lists_and_keyed_maps_become_the_same_records() -> None:
     maps, findings = document(MAP_FORM)
     assert findings == []
     assert maps.language == "ikanos"
-    for name in ("info", "binds", "consumes", "imports", "skills"):
+    for name in ("info", "binds", "consumes", "imports"):
         assert plain(getattr(maps, name)) == plain(getattr(lists, name)), name
     assert plain(maps.adapters[1]) == plain(lists.adapters[1])
     assert maps.adapters[0].units[0].path == "/ships/{id}"
@@ -480,31 +480,95 @@ exposes:
     ]
 
 
-def test_skills_are_listed_and_their_calls_told() -> None:
-    found, findings = document(
-        whole("""
+SKILLS = """
 exposes:
 - type: skill
+  namespace: k
+  port: 3012
+  address: localhost
+  description: All skills.
+  authentication: {type: bearer, token: t}
   skills:
-  - name: s
-    description: d
-    location: file:///opt/none
-    allowed-tools: a,b c
-    tools:
-    - {name: t, from: {sourceNamespace: m, action: x}}
-    - {name: u, call: a.b}
+"""
+
+
+SKILL = """
+      description: d
+      license: MIT
+      compatibility: all
+      metadata: {author: a, version: 2, draft: true}
+      argument-hint: [order]
+      user-invocable: false
+      disable-model-invocation: true
+      location: file:///opt/none
+      allowed-tools: a,b c Bash(git add:*)
+      tools:
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [("    - name: s", "- {name: t, ", "- {name: i, "), ("    s:", "  t: {", "  i: {")],
+    ids=["list", "map"],
+)
+def test_a_skill_is_read_whole(name: str, first: str, second: str) -> None:
+    found, findings = document(
+        whole(f"""{SKILLS}{name}{SKILL}
+      {first}from: {{sourceNamespace: m, action: x}}}}
+      {second}description: I, instruction: i.md}}
 """)
     )
-    assert found.skills == (
-        Skill(
-            where=found.skills[0].where,
-            name="s",
-            description="d",
-            allowed_tools=("a", "b", "c"),
-            tools=(SkillTool(name="t", source="m", action="x"), SkillTool(name="u")),
+    assert codes(findings) == []
+    (adapter,) = found.adapters
+    assert (adapter.type, adapter.namespace, adapter.port) == ("skill", "k", 3012)
+    assert (adapter.address, adapter.description) == ("localhost", "All skills.")
+    assert adapter.authentication is not None
+    (skill,) = adapter.skills
+    tools = skill.tools
+    assert skill == Skill(
+        where=skill.where,
+        name="s",
+        description="d",
+        license="MIT",
+        compatibility="all",
+        metadata={"author": "a", "version": "2", "draft": "true"},
+        argument_hint="[order]",
+        user_invocable=False,
+        disable_model_invocation=True,
+        location="file:///opt/none",
+        allowed_tools=("a", "b", "c", "Bash(git add:*)"),
+        tools=(
+            SkillTool(where=tools[0].where, name="t", source="m", action="x"),
+            SkillTool(where=tools[1].where, name="i", description="I", instruction="i.md"),
         ),
     )
-    assert codes(findings) == ["W-SKILL-CALL"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "message"),
+    [
+        ("{}", "the tool 't' has neither 'from' nor 'instruction'"),
+        (
+            "{instruction: i.md, from: {sourceNamespace: m, action: x}}",
+            "the tool 't' has both 'from' and 'instruction'",
+        ),
+        ("{from: {sourceNamespace: m}}", "'from' of the tool 't' does not say which tool it means"),
+        ("{from: m.x}", "'from' of the tool 't' does not say which tool it means"),
+    ],
+)
+def test_a_tool_of_a_skill_is_one_thing(tool: str, message: str) -> None:
+    found, _ = document(whole(f"{SKILLS}    s: {{tools: {{t: {tool}}}}}"))
+    problem = found.adapters[0].skills[0].tools[0].problem
+    assert problem is not None
+    assert (problem.code, problem.message) == ("E-SKILL-TOOL", message)
+
+
+def test_calls_inside_skills_are_told_and_skills_without_a_name_left_out() -> None:
+    called = "{name: s, call: a.b, tools: [{name: u, call: a.b}]}"
+    found, findings = document(whole(f"{SKILLS}  - {called}\n  - {{tools: []}}"))
+    (skill,) = found.adapters[0].skills
+    assert [(tool.name, tool.problem) for tool in skill.tools] == [("u", None)]
+    assert sorted(codes(findings)) == ["E-SKILL-NAME", "W-SKILL-CALL", "W-SKILL-CALL"]
 
 
 def test_outputs_nest_and_a_path_may_be_written_as_value() -> None:

@@ -10,7 +10,7 @@ from naftiko_run.exposes.messages import parse_pairs
 from naftiko_run.exposes.router import Router
 from naftiko_run.findings import Finding
 from naftiko_run.mapping.json_codec import loads
-from naftiko_run.plan.plan import ServedUnit
+from naftiko_run.plan.served import ServedUnit
 from naftiko_run.server.http import run
 from naftiko_run.server.prepare import Prepared, all_loaded, check_names, load_all, with_files
 from naftiko_run.server.runtime import running

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from naftiko_run.cli.status import INVALID, OK
 from naftiko_run.cli.terminal import printable, show
 from naftiko_run.findings import Finding
-from naftiko_run.plan.plan import ServedContent, ServedUnit
 from naftiko_run.plan.runs import Call
+from naftiko_run.plan.served import ServedContent, ServedUnit
 from naftiko_run.server.prepare import NoClient, load_all, prepare, silent_sandboxes, with_files
 from naftiko_run.settings import Settings
 from naftiko_run.types import Argument
@@ -26,8 +26,6 @@ def inspect(paths: Sequence[str], settings: Settings) -> int:
         print(f"{chr(10) if number else ''}{printable(title)}")
         for line in lines:
             print(printable(line))
-    for skill in prepared.plan.skills:
-        print(printable(f"\nskill {skill.name}: {', '.join(t.name for t in skill.tools)}"))
     show([f for f in prepared.findings if f.severity == "error"])
     return OK if prepared.plan.serves_anything else INVALID
 

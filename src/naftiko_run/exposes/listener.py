@@ -16,6 +16,7 @@ from naftiko_run.exposes.openapi import describe
 from naftiko_run.exposes.problems import MEDIA_TYPE, Problem
 from naftiko_run.exposes.protected import documents
 from naftiko_run.exposes.rest import RestFace
+from naftiko_run.exposes.skills import SkillsFace
 from naftiko_run.exposes.units import Listener
 from naftiko_run.mapping.json_codec import dumps
 
@@ -26,14 +27,15 @@ _log = logging.getLogger("naftiko_run.access")
 class ListenerApp:
     """Answers the requests of one listener.
 
-    REST routes come first; ``/openapi.json``, ``/docs``, ``/healthz`` and the MCP endpoints answer
-    where no route claims their path and method.
+    REST routes come first; ``/openapi.json``, ``/docs``, ``/healthz``, the MCP endpoints and the
+    skills answer where no route claims their path and method.
     """
 
     def __init__(self, address: str, *, allowed_hosts: Iterable[str] = ()) -> None:
         """Make a listener that serves nothing yet; ``update`` gives it what it serves."""
         self.guard = Guard(address, allowed_hosts)
         self.rest = RestFace((), ())
+        self.skills: SkillsFace | None = None
         self.endpoints: dict[str, McpFace] = {}
         self.pages: dict[str, tuple[bytes, str]] = {}
         self._ours: set[str] = set()
@@ -73,6 +75,7 @@ class ListenerApp:
             s.namespace: s.authenticator for s in listener.servers if s.authenticator
         }
         asking = {r.adapter: r.authenticator for r in listener.routes if r.authenticator}
+        asking |= {s.namespace: s.authenticator for s in listener.skills if s.authenticator}
         public = {
             path: (dumps(dict(document)), "application/json")
             for path, document in documents(
@@ -94,6 +97,7 @@ class ListenerApp:
         asked = {id(r.authenticator): r.authenticator for r in listener.routes if r.authenticator}
         self._asked = tuple(asked.values())
         self.rest, self.pages, self._ours = rest, pages, free
+        self.skills = SkillsFace(listener.skills) if listener.skills else None
         self._mixed = bool(listener.routes)
         self._public = frozenset({HEALTH_PATH, *public})
         self._metadata = frozenset(public)
@@ -134,8 +138,13 @@ class ListenerApp:
             ours = path in self._metadata or not self.rest.serves(scope)
         if ours:
             await self._answer(path, scope, receive, send)
+        elif self.skills is not None and self._is_of_skills(self.skills, path, scope):
+            await self.skills(scope, receive, send)
         else:
             await self.rest(scope, receive, send)
+
+    def _is_of_skills(self, skills: SkillsFace, path: str, scope: Scope) -> bool:
+        return skills.claims(path) and not (self._mixed and self.rest.serves(scope))
 
     async def _answer(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = await self._refusal(path, scope)

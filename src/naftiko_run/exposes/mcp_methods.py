@@ -12,6 +12,7 @@ from naftiko_run.exposes import mcp_shapes as shapes
 from naftiko_run.exposes.mcp_prompts import Prompts
 from naftiko_run.exposes.mcp_protocol import INVALID_PARAMS, McpError
 from naftiko_run.exposes.mcp_resources import Resources
+from naftiko_run.exposes.mcp_skills import EXTENSION, Skills
 from naftiko_run.exposes.units import ToolServer
 from naftiko_run.types import Json
 
@@ -41,6 +42,8 @@ SHAPES: Mapping[str, shapes.Shape] = {
     "resources/subscribe": shapes.BY_URI,
     "resources/templates/list": shapes.LIST,
     "resources/unsubscribe": shapes.BY_URI,
+    "skills/get": shapes.BY_URI,
+    "skills/list": shapes.LIST,
     "tools/list": shapes.LIST,
 }
 """Which parameters each method takes, whether it is served or not."""
@@ -55,15 +58,19 @@ NAMED_BY: Mapping[str, str] = {
 
 def has_content(served: ToolServer) -> bool:
     """Say whether an adapter has anything besides tools."""
-    return bool(served.resources or served.resource_templates or served.prompts)
+    return bool(served.resources or served.resource_templates or served.prompts or served.skills)
 
 
 def methods_of(served: ToolServer) -> dict[str, Method]:
     """Make the methods for what an adapter has besides tools."""
     found: dict[str, Method] = {}
-    resources = Resources(served.resources, served.resource_templates, served.cache_scope)
+    skills = Skills(served.skills, served.cache_scope)
+    resources = Resources(served.resources, served.resource_templates, served.cache_scope, skills)
     prompts = Prompts(served.prompts, served.cache_scope)
-    if served.resources or served.resource_templates:
+    if served.skills:
+        found["skills/list"] = Method(skills.list)
+        found["skills/get"] = Method(skills.get)
+    if served.resources or served.resource_templates or served.skills:
         found["resources/list"] = Method(resources.list)
         found["resources/templates/list"] = Method(resources.list_templates)
         found["resources/read"] = Method(resources.read)
@@ -115,6 +122,8 @@ def capabilities(methods: Mapping[str, object], *, tools: bool, modern: bool) ->
         found["prompts"] = {"listChanged": modern}
     if "completion/complete" in methods:
         found["completions"] = {}
+    if "skills/list" in methods:
+        found["extensions"] = {EXTENSION: {}}
     return found
 
 
@@ -125,8 +134,12 @@ LISTS = ("tools", "resources", "prompts")
 def changes(before: ToolServer, after: ToolServer) -> list[str]:
     """Say which of :data:`LISTS` beside the tools have changed from one to the other."""
     found: list[str] = []
-    if (before.resources, before.resource_templates) != (after.resources, after.resource_templates):
+    if _readable(before) != _readable(after):
         found.append("resources")
     if before.prompts != after.prompts:
         found.append("prompts")
     return found
+
+
+def _readable(served: ToolServer) -> tuple[object, ...]:
+    return served.resources, served.resource_templates, served.skills

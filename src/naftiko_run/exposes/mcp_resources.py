@@ -8,16 +8,16 @@ import asyncio
 import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from mimetypes import MimeTypes
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from anyio import to_thread
 
+from naftiko_run import folders
 from naftiko_run.errors import InputError
-from naftiko_run.exposes import folders
 from naftiko_run.exposes.mcp_pages import page
 from naftiko_run.exposes.mcp_protocol import INTERNAL_ERROR, INVALID_PARAMS, McpError
+from naftiko_run.exposes.mcp_skills import Skills
 from naftiko_run.exposes.problems import Problem, problem_of
 from naftiko_run.exposes.units import Resource
 from naftiko_run.mapping.json_codec import loads
@@ -43,26 +43,23 @@ _TEXTS = frozenset(
         " x-www-form-urlencoded"
     ).split()
 )
-# What the operating system knows besides would make answers differ from one machine to the next.
-_TYPES = MimeTypes()
-for _ending, _type in (
-    (".md", "text/markdown"),
-    (".yaml", "application/yaml"),
-    (".yml", "application/yaml"),
-    (".toml", "application/toml"),
-    (".jsonl", "application/x-ndjson"),
-    (".log", "text/plain"),
-):
-    _TYPES.add_type(_type, _ending)
 
 
 class Resources:
     """Lists and reads the resources of one adapter."""
 
     def __init__(
-        self, fixed: Iterable[Resource], templates: Iterable[Resource], scope: str = "public"
+        self,
+        fixed: Iterable[Resource],
+        templates: Iterable[Resource],
+        scope: str = "public",
+        skills: Skills | None = None,
     ) -> None:
-        """Prepare what is looked for by URI; ``scope`` is that of the lists."""
+        """Prepare what is looked for by URI; ``scope`` is that of the lists.
+
+        The files of ``skills`` are resources as well.
+        """
+        self._skills = skills or Skills(())
         self._scope = scope
         self._fixed = tuple(fixed)
         self._exact = {r.uri: r for r in self._fixed if r.folder is None}
@@ -81,6 +78,7 @@ class Resources:
                 continue
             names = await to_thread.run_sync(folders.listed, resource.folder)
             entries.extend(_file_entry(resource, name) for name in names)
+        entries.extend(self._skills.resources())
         return page("resources", entries, params.get("cursor"), self._scope)
 
     async def list_templates(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,13 +130,16 @@ class Resources:
             if resource.folder is not None and uri.startswith(base):
                 names = await to_thread.run_sync(folders.listed, resource.folder)
                 return uri.removeprefix(base) in names
-        return False
+        return await self._skills.has(uri)
 
     async def _content(self, uri: str) -> dict[str, Json]:
         if len(uri) <= MOST_URI:
             exact = self._exact.get(uri)
             if exact is not None:
                 return await _of_flow(exact, {}, uri)
+            content = await self._of_skill(uri)
+            if content is not None:
+                return content
             for resource in self._folders:
                 content = await _of_folder(resource, uri)
                 if content is not None:
@@ -148,6 +149,13 @@ class Resources:
                 if values is not None:
                     return await _of_flow(resource, values, uri)
         raise _not_found(uri)
+
+    async def _of_skill(self, uri: str) -> dict[str, Json] | None:
+        try:
+            found = await self._skills.read(uri)
+        except folders.TooLargeError as error:
+            raise McpError(INTERNAL_ERROR, str(error), {"uri": uri}) from None
+        return None if found is None else _content(found[1], folders.media_type(found[0]))
 
     # ----------------------------------------------------------------------------- completion
 
@@ -228,12 +236,8 @@ def _described(resource: Resource) -> dict[str, Json]:
 
 def _file_entry(resource: Resource, name: str) -> dict[str, Json]:
     entry = {"uri": f"{resource.uri.rstrip('/')}/{name}", **_described(resource)}
-    media_type = resource.media_type or _type_of(name)
+    media_type = resource.media_type or folders.media_type(name)
     return {**entry, "mimeType": media_type} if media_type else entry
-
-
-def _type_of(name: str) -> str:
-    return _TYPES.guess_type(f"file:///{name}")[0] or ""
 
 
 # ------------------------------------------------------------------------------------ what is read
@@ -251,13 +255,17 @@ async def _of_folder(resource: Resource, uri: str) -> dict[str, Json] | None:
         raise McpError(INTERNAL_ERROR, str(error), {"uri": uri}) from None
     if found is None:
         return None
-    media_type = resource.media_type or _type_of(name)
+    media_type = resource.media_type or folders.media_type(name)
+    return _content(found[1], media_type, binary=resource.binary)
+
+
+def _content(body: bytes, media_type: str, *, binary: bool = False) -> dict[str, Json]:
     text = None
-    if not resource.binary and (not media_type or _is_text(media_type)):
-        text = _decoded(found[1], "utf-8")
+    if not binary and (not media_type or _is_text(media_type)):
+        text = _decoded(body, "utf-8")
     if text is not None:
         return {"mimeType": media_type or "text/plain", "text": text}
-    return _blob(found[1], media_type)
+    return _blob(body, media_type)
 
 
 async def _of_flow(resource: Resource, values: Mapping[str, str], uri: str) -> dict[str, Json]:

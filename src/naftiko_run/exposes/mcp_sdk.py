@@ -9,7 +9,7 @@ from typing import Any
 
 import mcp_types as types
 from mcp.server.caching import CacheHint
-from mcp.server.context import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ServerEvent
@@ -23,6 +23,7 @@ from naftiko_run.exposes.mcp_gate import accepts
 from naftiko_run.exposes.mcp_pages import LIST_SECONDS
 from naftiko_run.exposes.mcp_protocol import HANDSHAKE_VERSIONS, MODERN, McpError
 from naftiko_run.exposes.mcp_results import Calls
+from naftiko_run.exposes.mcp_skills import EXTENSION
 from naftiko_run.exposes.mcp_stdio import stdio_streams
 from naftiko_run.exposes.messages import MAX_BODY
 from naftiko_run.exposes.units import Tool
@@ -31,6 +32,14 @@ from naftiko_run.types import PROGRESS
 
 _Context = ServerRequestContext[Any, Any]
 _Handler = Callable[[_Context, Any], Awaitable[dict[str, Any]]]
+
+
+class _GetSkillParams(types.RequestParams):
+    """The SDK does not know the extension of skills."""
+
+    uri: str
+
+
 _PARAMS: Mapping[str, type[types.RequestParams]] = {
     "completion/complete": types.CompleteRequestParams,
     "prompts/get": types.GetPromptRequestParams,
@@ -40,6 +49,8 @@ _PARAMS: Mapping[str, type[types.RequestParams]] = {
     "resources/subscribe": types.SubscribeRequestParams,
     "resources/templates/list": types.PaginatedRequestParams,
     "resources/unsubscribe": types.UnsubscribeRequestParams,
+    "skills/get": _GetSkillParams,
+    "skills/list": types.PaginatedRequestParams,
 }
 _EVENTS: Mapping[str, Callable[[], ServerEvent]] = {
     "prompts": PromptsListChanged,
@@ -95,6 +106,9 @@ class SdkServer:
             server.add_request_handler("tools/call", types.CallToolRequestParams, self._call_tool)
         for name, method in self._adapter.methods.items():
             server.add_request_handler(name, _PARAMS[name], _handler(method.answer))
+        if served.skills:
+            server.extensions = {EXTENSION: {}}
+            server.middleware.append(_declaring)
         if served.extension is not None and served.extension.register is not None:
             served.extension.register(server, self._bus)
         return server
@@ -222,11 +236,21 @@ def _handler(answer: Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]) -
         given = params.model_dump(by_alias=True, mode="json", exclude_none=True)
         with _as_theirs():
             result = await answer(given)
-        return (
-            {**result, "resultType": "complete"} if context.protocol_version == MODERN else result
-        )
+        if context.protocol_version != MODERN:
+            # The SDK shapes the results of methods that it knows; those of extensions it sends.
+            return {k: v for k, v in result.items() if k not in ("ttlMs", "cacheScope")}
+        return {**result, "resultType": "complete"}
 
     return handler
+
+
+async def _declaring(ctx: _Context, call_next: CallNext) -> HandlerResult:
+    """Declare extensions to clients of the older revisions too: the SDK leaves them out there."""
+    result = await call_next(ctx)
+    if ctx.method == "initialize" and isinstance(result, dict):
+        capabilities = {**result["capabilities"], "extensions": {EXTENSION: {}}}
+        return {**result, "capabilities": capabilities}
+    return result
 
 
 @contextmanager

@@ -105,6 +105,57 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SkillTool:
+    """A tool of a skill: an ``action`` of the adapter ``namespace``, or an ``instruction`` file.
+
+    ``mode`` is the type of that adapter. A tool that has neither is only named.
+    """
+
+    name: str
+    description: str
+    namespace: str = ""
+    action: str = ""
+    mode: Literal["rest", "mcp", ""] = ""
+    instruction: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skill:
+    """A skill as HTTP and MCP clients see it.
+
+    ``folder`` has its files, None where there is none. Over MCP its files lie below ``uri``,
+    which has no slash at its end; ``text`` is its SKILL.md there and ``front`` what the front
+    matter of that says. ``state`` differs once its files do.
+    """
+
+    name: str
+    description: str
+    license: str = ""
+    compatibility: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    allowed_tools: str = ""
+    argument_hint: str = ""
+    user_invocable: bool | None = None
+    disable_model_invocation: bool | None = None
+    tools: tuple[SkillTool, ...] = ()
+    folder: Path | None = None
+    uri: str = ""
+    text: str = field(default="", repr=False)
+    front: Mapping[str, Json] = field(default_factory=dict)
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkillServer:
+    """A skill adapter with its skills."""
+
+    namespace: str
+    description: str
+    skills: tuple[Skill, ...]
+    authenticator: Authenticator | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolServer:
     """An MCP adapter with its tools; ``extension`` is what a program adds to them.
 
@@ -119,6 +170,7 @@ class ToolServer:
     resources: tuple[Resource, ...] = ()
     resource_templates: tuple[Resource, ...] = ()
     prompts: tuple[Prompt, ...] = ()
+    skills: tuple[Skill, ...] = ()
     extension: "Extension | None" = None
     authenticator: Authenticator | None = None
 
@@ -136,6 +188,7 @@ class Listener:
     port: int
     routes: tuple[Route, ...] = ()
     servers: tuple[ToolServer, ...] = ()
+    skills: tuple[SkillServer, ...] = ()
     adapters: tuple[str, ...] = field(default=())
     title: str = ""
     description: str = ""
@@ -146,3 +199,9 @@ class Listener:
         shapes = [shape(route.path) for route in self.routes]
         taken = any(s == "mcp" or (s.startswith("{}") and "/" not in s) for s in shapes)
         return "/mcp" if len(self.servers) == 1 and not taken else f"/{namespace}/mcp"
+
+    def skills_path(self, namespace: str) -> str:
+        """Return the shortest path of a skill adapter."""
+        taken = {shape(route.path).partition("/")[0] for route in self.routes}
+        claimed = any(first == "skills" or first.startswith("{}") for first in taken)
+        return "/skills" if len(self.skills) == 1 and not claimed else f"/{namespace}/skills"

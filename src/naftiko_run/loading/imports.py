@@ -22,7 +22,6 @@ from naftiko_run.spec.document import (
     Document,
     Import,
     Shared,
-    Skill,
 )
 from naftiko_run.spec.reader import read_shared
 
@@ -39,7 +38,6 @@ class Imported:
 
     consumes: list[Consumes] = field(default_factory=list)
     adapters: list[Adapter] = field(default_factory=list)
-    skills: list[Skill] = field(default_factory=list)
     aggregates: list[Aggregate] = field(default_factory=list)
     binds: list[Bind] = field(default_factory=list)
     missing: dict[str, Finding] = field(default_factory=dict)
@@ -67,11 +65,10 @@ def resolve(document: Document, source: Source, read: Read, folders: Sequence[Pa
 
 
 def merged(document: Document, imported: Imported) -> Document:
-    """Return a document whose imported adapters, skills and aggregates are its own."""
+    """Return a document whose imported adapters and aggregates are its own."""
     return replace(
         document,
         adapters=(*document.adapters, *imported.adapters),
-        skills=(*document.skills, *imported.skills),
         aggregates=_each_flow_once((*document.aggregates, *imported.aggregates)),
     )
 
@@ -157,11 +154,6 @@ def _take_exposes(entry: Import, shared: Shared, imported: Imported) -> None:
         for adapter in shared.adapters
         if adapter.namespace == entry.namespace
     )
-    imported.skills.extend(
-        replace(skill, adapter=entry.alias or skill.adapter)
-        for skill in shared.skills
-        if skill.adapter == entry.namespace
-    )
 
 
 def _take_aggregates(entry: Import, shared: Shared, imported: Imported) -> None:
@@ -187,11 +179,7 @@ _KINDS: Mapping[str, _Kind] = {
         lambda shared: [api.namespace for api in shared.consumes], _take_consumes, "E-CALL-IMPORT"
     ),
     "exposes": _Kind(
-        lambda shared: list(
-            dict.fromkeys(
-                [*(a.namespace for a in shared.adapters), *(s.adapter for s in shared.skills)]
-            )
-        ),
+        lambda shared: list(dict.fromkeys(adapter.namespace for adapter in shared.adapters)),
         _take_exposes,
     ),
     "aggregates": _Kind(

@@ -52,7 +52,7 @@ def _consumed(root: Node) -> Iterator[Node]:
 def namespaces(document: Document, root: Node) -> Iterator[Finding]:
     """Say which variables a name of an adapter hides, and which flows nobody can refer to."""
     del root
-    adapters = {adapter.namespace for adapter in document.adapters}
+    adapters = {a.namespace for a in document.adapters if a.type != "skill"}
     for bind in document.binds:
         if bind.namespace in adapters:
             yield bind.where.at("namespace").warning(

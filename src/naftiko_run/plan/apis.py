@@ -188,7 +188,7 @@ class Apis:
         """Compile each API; several of one namespace become one."""
         document = loaded.document
         adapters = document.adapters if document else ()
-        roots = ARGUMENT_ROOTS | {a.namespace for a in adapters}
+        roots = ARGUMENT_ROOTS | {a.namespace for a in adapters if a.type != "skill"}
         self.scope = Scope(loaded.binds, roots, report)
         self.missing = loaded.missing
         self.anything_missing = loaded.anything_missing

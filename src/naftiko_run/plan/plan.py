@@ -9,18 +9,22 @@ from naftiko_run.callers.nonces import Nonces
 from naftiko_run.exposes.auth import Authenticator
 from naftiko_run.exposes.guard import is_loopback
 from naftiko_run.exposes.router import shape
-from naftiko_run.exposes.units import Listener, Route, Tool, ToolServer
+from naftiko_run.exposes.units import Listener, Route, SkillServer, Tool, ToolServer
 from naftiko_run.findings import Finding, in_order
 from naftiko_run.plan.apis import Apis, Upstreams
 from naftiko_run.plan.callers import Means, authenticator_of
 from naftiko_run.plan.contents import Contents, contents_of, lacking
 from naftiko_run.plan.names import tool_name
 from naftiko_run.plan.runs import Compiled, Compiler
+from naftiko_run.plan.served import ServedContent, ServedUnit
+from naftiko_run.plan.siblings import siblings_of
+from naftiko_run.plan.skills import Compiled as CompiledSkill
+from naftiko_run.plan.skills import Sibling, Skills
 from naftiko_run.plan.units import route_of, tool_of
-from naftiko_run.spec.document import Adapter, Document, Info, Loaded, McpResource, Skill, Unit
+from naftiko_run.spec.document import Adapter, Document, Info, Loaded, McpResource, Unit
 from naftiko_run.types import Client
 
-DEFAULT_PORTS = {"rest": 8080, "mcp": 9090}
+DEFAULT_PORTS = {"rest": 8080, "mcp": 9090, "skill": 3011}
 LOOPBACK = "127.0.0.1"
 
 
@@ -38,27 +42,6 @@ class Options:
     nonces: Nonces = field(default_factory=Nonces, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class ServedUnit:
-    """A unit as ``inspect`` shows it."""
-
-    file: str
-    adapter: Adapter
-    unit: Unit
-    name: str
-    compiled: Compiled | Finding
-
-
-@dataclass(frozen=True, slots=True)
-class ServedContent:
-    """A folder or a prompt as ``inspect`` shows it: nothing of it is called."""
-
-    file: str
-    adapter: Adapter
-    name: str
-    shown: str | Finding
-
-
 @dataclass(slots=True)
 class Plan:
     """All listeners, every unit behind them, and the findings of compiling them."""
@@ -66,7 +49,6 @@ class Plan:
     listeners: list[Listener] = field(default_factory=list)
     units: list[ServedUnit] = field(default_factory=list)
     contents: list[ServedContent] = field(default_factory=list)
-    skills: list[Skill] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -85,6 +67,7 @@ class _Site:
     port: int
     routes: list[Route] = field(default_factory=list)
     servers: list[ToolServer] = field(default_factory=list)
+    skills: list[SkillServer] = field(default_factory=list)
     adapters: list[str] = field(default_factory=list)
     infos: list[Info] = field(default_factory=list)
 
@@ -96,6 +79,7 @@ class _Site:
             port=self.port,
             routes=tuple(self.routes),
             servers=tuple(self.servers),
+            skills=tuple(self.skills),
             adapters=tuple(self.adapters),
             title=" and ".join(dict.fromkeys(info.label for info in self.infos)),
             description="\n\n".join(
@@ -165,25 +149,80 @@ class _Compiler:
             strict_paths=self.options.strict_paths,
         )
         self.compiler = Compiler(self.apis, _shared_flows(document))
+        self.places: list[tuple[_Site, int, Adapter]] = []
 
     def run(self) -> None:
-        self.plan.skills.extend(self.document.skills)
+        first = len(self.plan.units)
         self.plan.findings.extend(self._without_sandboxed())
+        exposed: dict[str, Adapter] = {}
         for written in self.document.adapters:
             if not (written.units or written.resources or written.prompts):
+                continue
+            adapter = self._unique(written)
+            exposed.setdefault(written.namespace, adapter)
+            authenticator = authenticator_of(adapter, self.apis.scope, self.means)
+            if isinstance(authenticator, Finding):
+                self._left_out(adapter, authenticator)
+                continue
+            site = self._joined(adapter)
+            if adapter.type == "rest":
+                site.routes.extend(self._routes(adapter, authenticator))
+            else:
+                site.servers.append(self._server(adapter, authenticator))
+                self.places.append((site, len(site.servers) - 1, adapter))
+        self._serve_skills(siblings_of(exposed, self.plan.units[first:]))
+
+    def _joined(self, adapter: Adapter) -> _Site:
+        """Return the site of an adapter, which is one of those there from now on."""
+        site = self._site(adapter)
+        site.adapters.append(adapter.namespace)
+        site.infos.append(self.document.info)
+        return site
+
+    def _serve_skills(self, siblings: Mapping[str, Sibling]) -> None:
+        skills = Skills(siblings, self.report)
+        for written in self.document.adapters:
+            if not written.skills:
                 continue
             adapter = self._unique(written)
             authenticator = authenticator_of(adapter, self.apis.scope, self.means)
             if isinstance(authenticator, Finding):
                 self._left_out(adapter, authenticator)
                 continue
-            site = self._site(adapter)
-            site.adapters.append(adapter.namespace)
-            site.infos.append(self.document.info)
-            if adapter.type == "rest":
-                site.routes.extend(self._routes(adapter, authenticator))
-            else:
-                site.servers.append(self._server(adapter, authenticator))
+            compiled = list(skills.of(adapter))
+            self.plan.contents.extend(
+                ServedContent(self.loaded.file, adapter, f"skill {each.skill.name}", each.shown)
+                for each in compiled
+            )
+            self._joined(adapter).skills.append(
+                SkillServer(
+                    namespace=adapter.namespace,
+                    description=adapter.description,
+                    skills=tuple(each.skill for each in compiled),
+                    authenticator=authenticator,
+                )
+            )
+            self._offer(adapter, compiled)
+
+    def _offer(self, adapter: Adapter, compiled: Sequence[CompiledSkill]) -> None:
+        """Let the document's MCP adapters offer skills: those whose tools they have, or need none.
+
+        What asks for authentication is not offered by an adapter that does not ask for the same.
+        """
+        for site, index, offering in self.places:
+            if adapter.authentication and not _alike(adapter, offering):
+                self.report(
+                    adapter.where.at("authentication").notice(
+                        "I-SKILL-AUTH",
+                        f"{offering.namespace!r} does not offer the skills of"
+                        f" {adapter.namespace!r}: it does not ask for the same authentication",
+                        "give both the same 'authentication' to serve them over MCP as well",
+                    )
+                )
+                continue
+            offered = (c.skill for c in compiled if not c.needs or offering.namespace in c.needs)
+            server = site.servers[index]
+            site.servers[index] = replace(server, skills=(*server.skills, *offered))
 
     def _left_out(self, adapter: Adapter, finding: Finding) -> None:
         """Serve nothing of an adapter; its REST routes say why."""
@@ -193,14 +232,13 @@ class _Compiler:
             self.plan.units.append(ServedUnit(self.loaded.file, adapter, unit, name, finding))
         names = [f"resource {each.uri}" for each in adapter.resources]
         names += [f"prompt {each.name}" for each in adapter.prompts]
+        names += [f"skill {each.name}" for each in adapter.skills]
         self.plan.contents.extend(
             ServedContent(self.loaded.file, adapter, name, finding) for name in names
         )
         if adapter.type == "rest":
-            site = self._site(adapter)
-            site.adapters.append(adapter.namespace)
-            site.infos.append(self.document.info)
-            site.routes.extend(route_of(unit, adapter, finding) for unit in adapter.units)
+            routes = (route_of(unit, adapter, finding) for unit in adapter.units)
+            self._joined(adapter).routes.extend(routes)
 
     def _without_sandboxed(self) -> list[Finding]:
         """Leave out notices of variables that only sandboxed APIs need: they have a value."""
@@ -389,6 +427,14 @@ class _Compiler:
                     "use at most 64 letters, digits, '_' and '-'",
                 )
             )
+
+
+def _alike(one: Adapter, other: Adapter) -> bool:
+    """Say whether two adapters ask their callers for the same."""
+    first, second = one.authentication, other.authentication
+    if first is None or second is None:
+        return first is second
+    return (first.type, first.fields) == (second.type, second.fields)
 
 
 def _shared_flows(document: Document) -> dict[str, tuple[Unit, Adapter]]:

@@ -58,6 +58,9 @@ def line_of(listener: Listener, port: int) -> str:
         parts["prompt"] = len(server.prompts)
         counts = [_count(number, noun) for noun, number in parts.items() if number]
         served.append(f"MCP {base}{path} ({', '.join(counts) or '0 tools'})")
+    for adapter in listener.skills:
+        path = listener.skills_path(adapter.namespace)
+        served.append(f"Skills {base}{path} ({_count(len(adapter.skills), 'skill')})")
     return f"{' and '.join(served)}: {', '.join(listener.adapters)}"
 
 

@@ -79,7 +79,7 @@ class Watcher:
 
     def _matter(self, paths: set[str]) -> bool:
         files = self._files()
-        return any(path.endswith(SUFFIXES) or Path(path).resolve() in files for path in paths)
+        return any(path.endswith(SUFFIXES) for path in paths) or not files.isdisjoint(_named(paths))
 
     def _changed_since(self) -> set[str]:
         changed = set()
@@ -100,7 +100,7 @@ class Watcher:
                 path = path.parent
             folders[path.resolve()] = None
         for each in self._served.values():
-            folders.update(dict.fromkeys(file.parent for file in each.files))
+            folders.update(dict.fromkeys(f if f.is_dir() else f.parent for f in each.files))
         return sorted(folder for folder in folders if folder.is_dir())
 
     async def _reload(self, changed: set[str]) -> None:
@@ -155,7 +155,7 @@ class Watcher:
 
     def _read(self, names: set[str]) -> tuple[dict[str, Loaded], set[str]]:
         """Read what changed; everything else stays as it is served."""
-        changed = {Path(name).resolve() for name in names}
+        changed = _named(names)
         paths, _ = expand(self._names)
         candidates: dict[str, Loaded] = {}
         touched: set[str] = set()
@@ -199,6 +199,15 @@ class Watcher:
             self._say(f"{file} withdrawn")
         for line in self._deployment.summary():
             self._say(line)
+
+
+def _named(paths: Iterable[str]) -> set[Path]:
+    """Give what changed: the files, and the folders for which whatever comes to be in them counts.
+
+    A document names a folder among its files for that.
+    """
+    changed = {Path(path).resolve() for path in paths}
+    return changed | {path.parent for path in changed}
 
 
 async def _changes(folders: Sequence[Path]) -> AsyncIterator[set[str] | None]:

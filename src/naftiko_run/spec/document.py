@@ -365,12 +365,68 @@ class McpPrompt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SkillTool:
+    """A tool that a skill names: another adapter's (``from``), or an instruction file.
+
+    ``source`` and ``action`` are what ``from`` says; ``call`` what this runtime does not run.
+    ``problem`` says why the tool is left out.
+    """
+
+    where: Where
+    name: str
+    description: str = ""
+    source: str = ""
+    action: str = ""
+    instruction: str = ""
+    call: str = ""
+    problem: Finding | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkillText:
+    """The SKILL.md of a skill's folder: its front matter, None where it has no valid one."""
+
+    front: Mapping[str, Json] | None
+    body: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skill:
+    """A skill: what it is good for, the tools that it names, and the folder with its files.
+
+    ``user_invocable`` and ``disable_model_invocation`` are None where nothing is written.
+    ``location`` is a folder as it is written, ``folder`` the same on this machine, None where it
+    was not looked for or cannot be used. ``state`` differs once its files do.
+    ``findings`` tell of the folder and of what is in it.
+    """
+
+    where: Where
+    name: str
+    description: str = ""
+    license: str = ""
+    compatibility: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    allowed_tools: tuple[str, ...] = ()
+    argument_hint: str = ""
+    user_invocable: bool | None = None
+    disable_model_invocation: bool | None = None
+    tools: tuple[SkillTool, ...] = ()
+    location: str | None = None
+    folder: Path | None = None
+    text: SkillText | None = None
+    state: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Adapter:
     """An entry of ``exposes`` that this runtime serves.
 
-    ``type`` is ``rest`` or ``mcp``; ``port`` None where none is written. ``resources`` and
-    ``prompts`` are an MCP adapter's, and so are ``ttl_ms`` and ``cache_scope``: how long, and by
-    whom, what it lists may be kept; None and empty where nothing is written. ``written_as`` is the
+    ``type`` is ``rest``, ``mcp`` or ``skill``; ``port`` None where none is written. ``skills`` are
+    a skill adapter's. ``resources`` and ``prompts`` are an MCP adapter's, and so are ``ttl_ms`` and
+    ``cache_scope``: how long, and by whom, what it lists may be kept; None and empty where nothing
+    is written. ``written_as`` is the
     namespace that stands in the file, where it is served under another because somebody else has
     that one.
     """
@@ -385,32 +441,11 @@ class Adapter:
     units: tuple[Unit, ...] = ()
     resources: tuple[McpResource, ...] = ()
     prompts: tuple[McpPrompt, ...] = ()
+    skills: tuple[Skill, ...] = ()
     authentication: Authentication | None = None
     ttl_ms: int | None = None
     cache_scope: str = ""
     written_as: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SkillTool:
-    """A tool that a skill names: another adapter's, or an instruction file."""
-
-    name: str
-    description: str = ""
-    source: str = ""
-    action: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Skill:
-    """A skill as it is listed; nothing of it is called. ``adapter`` is its adapter's namespace."""
-
-    where: Where
-    name: str
-    adapter: str = ""
-    description: str = ""
-    allowed_tools: tuple[str, ...] = ()
-    tools: tuple[SkillTool, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -434,7 +469,6 @@ class Document:
     consumes: tuple[Consumes, ...] = ()
     imports: tuple[Import, ...] = ()
     adapters: tuple[Adapter, ...] = ()
-    skills: tuple[Skill, ...] = ()
     aggregates: tuple[Aggregate, ...] = ()
 
 
@@ -447,7 +481,6 @@ class Shared:
 
     consumes: tuple[Consumes, ...] = ()
     adapters: tuple[Adapter, ...] = ()
-    skills: tuple[Skill, ...] = ()
     aggregates: tuple[Aggregate, ...] = ()
     binds: tuple[Bind, ...] = ()
     nested: tuple[Import, ...] = ()

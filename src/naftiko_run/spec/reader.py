@@ -95,6 +95,7 @@ SCHEMA_KEYWORDS = (
 
 _UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)(B|KiB|MiB|GiB)?").fullmatch
+_ALLOWED_TOOL = re.compile(r"(?:\([^()]*\)|[^\s,])+")
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:\s*;[ -~]*)?", re.ASCII).fullmatch
 
 _ROOT_KEYS = frozenset(
@@ -141,7 +142,7 @@ def read(source: SourceFile, data: object) -> tuple[Document | None, list[Findin
     consumes, imports = _consumes(root, capability)
     imports += tuple(entry for key in SECTIONS[1:] for entry in _imports(capability, key))
     imports += tuple(_imports(root, "binds"))
-    adapters, skills = _exposes(capability)
+    adapters = _exposes(capability)
     if _exposes_nothing(capability):
         findings.append(_no_exposes(capability))
         return None, findings
@@ -154,7 +155,6 @@ def read(source: SourceFile, data: object) -> tuple[Document | None, list[Findin
         consumes=consumes,
         imports=imports,
         adapters=adapters,
-        skills=skills,
         aggregates=tuple(_aggregates(capability)),
     )
     return document, findings
@@ -180,8 +180,7 @@ def read_shared(
         consumes = tuple(replace(block, variables=binds) for block in blocks)
         return Shared(consumes=consumes, binds=binds, nested=nested), findings
     if section == "exposes":
-        adapters, skills = _exposes(holder)
-        shared = Shared(adapters=adapters, skills=skills, binds=binds, nested=nested)
+        shared = Shared(adapters=_exposes(holder), binds=binds, nested=nested)
         return shared, findings
     if section == "aggregates":
         shared = Shared(aggregates=tuple(_aggregates(holder)), binds=binds, nested=nested)
@@ -614,9 +613,8 @@ def _is_named(items: object) -> bool:
 # ------------------------------------------------------------------------------------ exposes
 
 
-def _exposes(capability: Node) -> tuple[tuple[Adapter, ...], tuple[Skill, ...]]:
+def _exposes(capability: Node) -> tuple[Adapter, ...]:
     adapters: list[Adapter] = []
-    skills: list[Skill] = []
     for node in capability.entries("exposes"):
         if _is_import(node, "exposes"):
             continue
@@ -626,7 +624,7 @@ def _exposes(capability: Node) -> tuple[tuple[Adapter, ...], tuple[Skill, ...]]:
         elif kind == "mcp":
             adapters.append(_adapter(node, kind, tuple(_tools(node))))
         elif kind == "skill":
-            skills.extend(_skills(node))
+            adapters.append(_adapter(node, kind, ()))
         elif kind == "control":
             node.report(
                 node.where.notice(
@@ -641,12 +639,13 @@ def _exposes(capability: Node) -> tuple[tuple[Adapter, ...], tuple[Skill, ...]]:
                     "use one of rest, mcp, skill, control",
                 )
             )
-    return tuple(adapters), tuple(skills)
+    return tuple(adapters)
 
 
 def _adapter(node: Node, kind: str, units: tuple[Unit, ...]) -> Adapter:
     resources = tuple(_mcp_resources(node)) if kind == "mcp" else ()
     prompts = tuple(_mcp_prompts(node)) if kind == "mcp" else ()
+    skills = tuple(_skills(node)) if kind == "skill" else ()
     others = _other_parts(node) if kind == "rest" else ""
     if not units and others:
         node.report(
@@ -656,7 +655,7 @@ def _adapter(node: Node, kind: str, units: tuple[Unit, ...]) -> Adapter:
                 "leave it: it does no harm",
             )
         )
-    elif not (units or resources or prompts):
+    elif kind != "skill" and not (units or resources or prompts):
         needed = "resources" if kind == "rest" else "tools"
         node.report(
             node.where.error(
@@ -685,6 +684,7 @@ def _adapter(node: Node, kind: str, units: tuple[Unit, ...]) -> Adapter:
         units=tuple(replace(u, max_binary_size=size) for u in units),
         resources=tuple(replace(r, unit=replace(r.unit, max_binary_size=size)) for r in resources),
         prompts=prompts,
+        skills=skills,
         authentication=_authentication(node),
     )
 
@@ -1048,31 +1048,96 @@ def _hints(node: Node) -> Hints:
     )
 
 
-def _skills(node: Node) -> Iterator[Skill]:
-    adapter = node.text("namespace") or node.key
-    for skill in node.entries("skills"):
-        tools = []
-        for tool in skill.entries("tools"):
-            source = tool.mapping("from")
-            if tool.has("call"):
-                tool.report(
-                    tool.where.warning(
-                        "W-SKILL-CALL", "a call inside a skill is listed but not served"
-                    )
-                )
-            tools.append(
-                SkillTool(
-                    name=tool.text("name") or tool.key,
-                    description=tool.text("description") or "",
-                    source=(source.text("sourceNamespace") or "") if source else "",
-                    action=(source.text("action") or "") if source else "",
-                )
-            )
+# ------------------------------------------------------------------------------------- skills
+
+
+def _skills(holder: Node) -> Iterator[Skill]:
+    for node in holder.entries("skills"):
+        name = (node.text("name") or node.key).strip()
+        if not name:
+            node.report(node.where.error("E-SKILL-NAME", "a skill without a name", "add 'name'"))
+            continue
+        if node.has("call"):
+            node.report(_not_called(node))
         yield Skill(
-            where=skill.where,
-            name=skill.text("name") or skill.key,
-            adapter=adapter,
-            description=skill.text("description") or "",
-            allowed_tools=skill.texts("allowed-tools"),
-            tools=tuple(tools),
+            where=node.where,
+            name=name,
+            description=node.text("description") or "",
+            license=node.text("license") or "",
+            compatibility=node.text("compatibility") or "",
+            metadata=_metadata(node),
+            allowed_tools=_allowed_tools(node),
+            argument_hint=_hint(node),
+            user_invocable=node.flag("user-invocable"),
+            disable_model_invocation=node.flag("disable-model-invocation"),
+            tools=tuple(_skill_tool(tool) for tool in node.entries("tools")),
+            location=node.text("location"),
         )
+
+
+def _not_called(node: Node) -> Finding:
+    return node.where.warning(
+        "W-SKILL-CALL",
+        "a call inside a skill is listed but not served",
+        "make it a tool of an MCP adapter, and name it with 'from'",
+    )
+
+
+def _metadata(node: Node) -> dict[str, str]:
+    metadata = node.mapping("metadata")
+    if metadata is None:
+        return {}
+    texts = {key: metadata.text(key) for key in metadata.data}
+    return {key: text for key, text in texts.items() if text is not None}
+
+
+def _hint(node: Node) -> str:
+    """Read the hint; ``[order]``, as people write it without quotes, is a list to YAML."""
+    written = node.raw("argument-hint")
+    if isinstance(written, list) and all(isinstance(item, str) for item in written):
+        return f"[{', '.join(map(str, written))}]"
+    return node.text("argument-hint") or ""
+
+
+def _allowed_tools(node: Node) -> tuple[str, ...]:
+    """Read what Agent Skills separate by spaces and published files by commas.
+
+    What stands in brackets belongs to its tool: ``Bash(git add:*)``.
+    """
+    written = node.raw("allowed-tools")
+    if not isinstance(written, str):
+        return node.texts("allowed-tools")
+    return tuple(_ALLOWED_TOOL.findall(written))
+
+
+def _skill_tool(node: Node) -> SkillTool:
+    source = node.mapping("from")
+    tool = SkillTool(
+        where=node.where,
+        name=node.text("name") or node.key,
+        description=node.text("description") or "",
+        source=(source.text("sourceNamespace") or "") if source else "",
+        action=(source.text("action") or "") if source else "",
+        instruction=node.text("instruction") or "",
+        call=node.text("call") or "",
+    )
+    if node.has("call"):
+        node.report(_not_called(node))
+    return replace(tool, problem=_skill_tool_problem(node, tool))
+
+
+def _skill_tool_problem(node: Node, tool: SkillTool) -> Finding | None:
+    """Say why a tool is neither another adapter's nor an instruction."""
+    what = fix = ""
+    if not tool.name:
+        what, fix = "a tool of a skill without a name", "add 'name'"
+    elif node.has("from") and node.has("instruction"):
+        what = f"the tool {tool.name!r} has both 'from' and 'instruction'"
+        fix = "keep one of them"
+    elif node.has("from") and not (tool.source and tool.action):
+        what = f"'from' of the tool {tool.name!r} does not say which tool it means"
+        fix = "write from: {sourceNamespace: an adapter, action: its tool or operation}"
+    elif not (node.has("from") or tool.instruction or node.has("call")):
+        what = f"the tool {tool.name!r} has neither 'from' nor 'instruction'"
+        fix = "add 'from' with 'sourceNamespace' and 'action', or 'instruction' with a file"
+    return node.where.error("E-SKILL-TOOL", what, fix) if what else None

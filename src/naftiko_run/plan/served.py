@@ -1,0 +1,28 @@
+"""What a plan serves, as ``inspect`` shows it and ``call`` finds it."""
+
+from dataclasses import dataclass
+
+from naftiko_run.findings import Finding
+from naftiko_run.plan.runs import Compiled
+from naftiko_run.spec.document import Adapter, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class ServedUnit:
+    """A unit as ``inspect`` shows it."""
+
+    file: str
+    adapter: Adapter
+    unit: Unit
+    name: str
+    compiled: Compiled | Finding
+
+
+@dataclass(frozen=True, slots=True)
+class ServedContent:
+    """A folder, a prompt or a skill as ``inspect`` shows it: nothing of it is called."""
+
+    file: str
+    adapter: Adapter
+    name: str
+    shown: str | Finding
