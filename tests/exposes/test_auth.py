@@ -96,5 +96,5 @@ def test_a_variable_that_is_not_set_lets_nobody_in_and_is_named() -> None:
 
 def test_lists_behind_authentication_are_not_shared_by_callers() -> None:
     server = ToolServer(namespace="a", title="", version="1", instructions="", tools=())
-    assert server.cache_scope == "public"
-    assert replace(server, authenticator=BEARER).cache_scope == "private"
+    assert server.lists_kept.scope == "public"
+    assert replace(server, authenticator=BEARER).lists_kept.scope == "private"

@@ -18,7 +18,6 @@ from starlette.types import Receive, Scope, Send
 from naftiko_run.exposes import mcp_shapes as shapes
 from naftiko_run.exposes.mcp_gate import accepts, is_json
 from naftiko_run.exposes.mcp_methods import NAMED_BY, SHAPES, Method, capabilities
-from naftiko_run.exposes.mcp_pages import LIST_SECONDS
 from naftiko_run.exposes.mcp_protocol import (
     DEFAULT_HANDSHAKE,
     HANDSHAKE_VERSIONS,
@@ -319,11 +318,7 @@ class Direct:
         if version != MODERN or method == "initialize":
             return {name: value for name, value in result.items() if name not in _NOT_MODERN}
         if method in ("tools/list", "server/discover"):
-            hint: dict[str, Json] = {
-                "ttlMs": LIST_SECONDS * 1000,
-                "cacheScope": self._served.cache_scope,
-            }
-            result = {**hint, **result}
+            result = {**self._served.lists_kept.members, **result}
         return {**result, "resultType": "complete", **self._meta}
 
 

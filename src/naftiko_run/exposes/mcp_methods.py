@@ -64,9 +64,15 @@ def has_content(served: ToolServer) -> bool:
 def methods_of(served: ToolServer) -> dict[str, Method]:
     """Make the methods for what an adapter has besides tools."""
     found: dict[str, Method] = {}
-    skills = Skills(served.skills, served.cache_scope)
-    resources = Resources(served.resources, served.resource_templates, served.cache_scope, skills)
-    prompts = Prompts(served.prompts, served.cache_scope)
+    skills = Skills(served.skills, served.lists_kept)
+    resources = Resources(
+        served.resources,
+        served.resource_templates,
+        lists=served.lists_kept,
+        contents=served.contents_kept,
+        skills=skills,
+    )
+    prompts = Prompts(served.prompts, served.lists_kept)
     if served.skills:
         found["skills/list"] = Method(skills.list)
         found["skills/get"] = Method(skills.get)

@@ -6,25 +6,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from naftiko_run.exposes.mcp_protocol import INVALID_PARAMS, McpError
+from naftiko_run.exposes.units import Kept
 from naftiko_run.mapping.json_codec import dumps
 from naftiko_run.types import Json
 
 PAGE = 1000
 """How many entries one answer lists."""
 
-LIST_SECONDS = 60
-"""How long a client may keep a list; those that listen hear of a change before."""
-
 
 def page(
-    key: str, entries: Sequence[dict[str, Json]], cursor: str | None, scope: str = "public"
+    key: str, entries: Sequence[dict[str, Json]], cursor: str | None, kept: Kept
 ) -> dict[str, Any]:
-    """Answer a request for a list; ``scope`` says whether answers may be shared by callers.
+    """Answer a request for a list.
 
     Raises:
         McpError: the cursor is not one of this list.
     """
-    answer: dict[str, Any] = {"ttlMs": LIST_SECONDS * 1000, "cacheScope": scope}
+    answer: dict[str, Any] = dict(kept.members)
     if cursor is None and len(entries) <= PAGE:
         return {key: list(entries), **answer}
     mark = hashlib.blake2b(dumps(list(entries)), digest_size=9).digest()

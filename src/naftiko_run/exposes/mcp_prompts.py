@@ -9,7 +9,7 @@ from typing import Any
 
 from naftiko_run.exposes.mcp_pages import page
 from naftiko_run.exposes.mcp_protocol import INVALID_PARAMS, McpError
-from naftiko_run.exposes.units import Prompt
+from naftiko_run.exposes.units import Kept, Prompt
 from naftiko_run.types import Json
 
 MOST_CHARACTERS = 4 * 1024 * 1024
@@ -21,15 +21,15 @@ _PLACEHOLDER = re.compile(r"\{\{([A-Za-z0-9_-]+)\}\}")
 class Prompts:
     """Lists and fills the prompts of one adapter."""
 
-    def __init__(self, prompts: Iterable[Prompt], scope: str = "public") -> None:
-        """Keep the prompts in their order; ``scope`` is that of the list."""
-        self._scope = scope
+    def __init__(self, prompts: Iterable[Prompt], kept: Kept) -> None:
+        """Keep the prompts in their order; ``kept`` is said of the list."""
+        self._kept = kept
         self._prompts = {prompt.name: prompt for prompt in prompts}
 
     async def list(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Answer ``prompts/list``."""
         entries = [_described(prompt) for prompt in self._prompts.values()]
-        return page("prompts", entries, params.get("cursor"), self._scope)
+        return page("prompts", entries, params.get("cursor"), self._kept)
 
     async def get(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Answer ``prompts/get``."""

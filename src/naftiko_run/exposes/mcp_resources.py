@@ -19,7 +19,7 @@ from naftiko_run.exposes.mcp_pages import page
 from naftiko_run.exposes.mcp_protocol import INTERNAL_ERROR, INVALID_PARAMS, McpError
 from naftiko_run.exposes.mcp_skills import Skills
 from naftiko_run.exposes.problems import Problem, problem_of
-from naftiko_run.exposes.units import Resource
+from naftiko_run.exposes.units import Kept, Resource
 from naftiko_run.mapping.json_codec import loads
 from naftiko_run.spec.uris import split
 from naftiko_run.types import Inputs, Json, Outcome, Text
@@ -52,15 +52,18 @@ class Resources:
         self,
         fixed: Iterable[Resource],
         templates: Iterable[Resource],
-        scope: str = "public",
-        skills: Skills | None = None,
+        *,
+        lists: Kept,
+        contents: Kept,
+        skills: Skills,
     ) -> None:
-        """Prepare what is looked for by URI; ``scope`` is that of the lists.
+        """Prepare what is looked for by URI; ``lists`` and ``contents`` say how long it is kept.
 
         The files of ``skills`` are resources as well.
         """
-        self._skills = skills or Skills(())
-        self._scope = scope
+        self._skills = skills
+        self._kept = lists
+        self._contents_kept = contents
         self._fixed = tuple(fixed)
         self._exact = {r.uri: r for r in self._fixed if r.folder is None}
         self._folders = [r for r in self._fixed if r.folder is not None]
@@ -79,14 +82,14 @@ class Resources:
             names = await to_thread.run_sync(folders.listed, resource.folder)
             entries.extend(_file_entry(resource, name) for name in names)
         entries.extend(self._skills.resources())
-        return page("resources", entries, params.get("cursor"), self._scope)
+        return page("resources", entries, params.get("cursor"), self._kept)
 
     async def list_templates(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Answer ``resources/templates/list``."""
         entries: list[dict[str, Json]] = [
             {"uriTemplate": resource.uri, **_described(resource)} for _, resource in self._templates
         ]
-        return page("resourceTemplates", entries, params.get("cursor"), self._scope)
+        return page("resourceTemplates", entries, params.get("cursor"), self._kept)
 
     async def read(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Answer ``resources/read``."""
@@ -102,12 +105,7 @@ class Resources:
             raise _error(problem, uri) from None
         finally:
             self._under_way -= 1
-        # Nobody knows when an upstream's answer changes, nor who else may see it.
-        return {
-            "contents": [{"uri": uri, **content}],
-            "ttlMs": 0,
-            "cacheScope": "private",
-        }
+        return {"contents": [{"uri": uri, **content}], **self._contents_kept.members}
 
     async def subscribe(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Answer ``resources/subscribe`` and ``resources/unsubscribe``.

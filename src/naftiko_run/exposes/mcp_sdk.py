@@ -20,7 +20,6 @@ from starlette.types import Message, Receive, Scope, Send
 
 from naftiko_run.exposes.mcp_adapter import Adapter
 from naftiko_run.exposes.mcp_gate import accepts
-from naftiko_run.exposes.mcp_pages import LIST_SECONDS
 from naftiko_run.exposes.mcp_protocol import HANDSHAKE_VERSIONS, MODERN, McpError
 from naftiko_run.exposes.mcp_results import Calls
 from naftiko_run.exposes.mcp_skills import EXTENSION
@@ -91,7 +90,7 @@ class SdkServer:
 
     def _new_server(self) -> Server[Any]:
         served = self._adapter.served
-        hint = CacheHint(ttl_ms=LIST_SECONDS * 1000, scope=served.cache_scope)
+        hint = CacheHint(ttl_ms=served.lists_kept.ttl_ms, scope=served.lists_kept.scope)
         server: Server[Any] = Server(
             served.namespace,
             version=served.version,

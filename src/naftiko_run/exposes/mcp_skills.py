@@ -15,9 +15,9 @@ from typing import Any
 from anyio import to_thread
 
 from naftiko_run import folders
-from naftiko_run.exposes.mcp_pages import LIST_SECONDS, page
+from naftiko_run.exposes.mcp_pages import page
 from naftiko_run.exposes.mcp_protocol import INVALID_PARAMS, McpError
-from naftiko_run.exposes.units import Skill
+from naftiko_run.exposes.units import Kept, Skill
 from naftiko_run.types import Json
 
 EXTENSION = "io.modelcontextprotocol/skills"
@@ -32,26 +32,22 @@ _PIECE = 1024 * 1024
 class Skills:
     """The skills that one MCP adapter offers."""
 
-    def __init__(self, skills: Iterable[Skill], scope: str = "public") -> None:
-        """Prepare what is looked for by URI; ``scope`` is that of the lists."""
-        self._scope = scope
+    def __init__(self, skills: Iterable[Skill], kept: Kept) -> None:
+        """Prepare what is looked for by URI; ``kept`` is said of lists and entries."""
+        self._kept = kept
         self._published = {f"{skill.uri}/{TEXT}": _Published(skill) for skill in skills}
 
     async def list(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Answer ``skills/list``."""
         entries = [await each.entry() for each in self._published.values()]
-        return page("skills", entries, params.get("cursor"), self._scope)
+        return page("skills", entries, params.get("cursor"), self._kept)
 
     async def get(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Answer ``skills/get``."""
         found = self._published.get(params["uri"])
         if found is None:
             raise McpError(INVALID_PARAMS, "Skill not found", {"uri": params["uri"]})
-        return {
-            "skill": await found.entry(),
-            "ttlMs": LIST_SECONDS * 1000,
-            "cacheScope": self._scope,
-        }
+        return {"skill": await found.entry(), **self._kept.members}
 
     # ------------------------------------------------------------------------------- resources
 

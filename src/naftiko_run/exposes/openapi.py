@@ -74,7 +74,7 @@ def _operation(route: Route, names: Mapping[str, str], identifier: str) -> dict[
     ]
     operation: dict[str, Json] = {
         "operationId": identifier,
-        "summary": route.name,
+        "summary": route.title or route.name,
         "description": route.description,
         "tags": [route.adapter],
         "responses": _responses(route),

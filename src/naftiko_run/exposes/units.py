@@ -13,6 +13,9 @@ from naftiko_run.types import Argument, Flow, Json
 if TYPE_CHECKING:
     from naftiko_run.exposes.mcp_extension import Extension
 
+LIST_SECONDS = 60
+"""How long a client may keep a list; those that listen hear of a change before."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
@@ -37,6 +40,7 @@ class Route:
     responses: Mapping[str, Json] = field(default_factory=dict)
     call: str = ""
     authenticator: Authenticator | None = None
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +106,19 @@ class Prompt:
     description: str
     arguments: tuple[PromptArgument, ...] = ()
     messages: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How long a client may keep an answer, in milliseconds, and whether for others too."""
+
+    ttl_ms: int
+    scope: Literal["public", "private"]
+
+    @property
+    def members(self) -> dict[str, Json]:
+        """The members of a result that say so (MCP 2026-07-28, caching)."""
+        return {"ttlMs": self.ttl_ms, "cacheScope": self.scope}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,11 +190,26 @@ class ToolServer:
     skills: tuple[Skill, ...] = ()
     extension: "Extension | None" = None
     authenticator: Authenticator | None = None
+    ttl_ms: int | None = None
+    private: bool | None = None
+    """What the document says of caching; None where it says nothing."""
 
     @property
-    def cache_scope(self) -> Literal["public", "private"]:
-        """Whether what it lists may be shared by callers: ``public`` or ``private``."""
-        return "private" if self.authenticator else "public"
+    def lists_kept(self) -> Kept:
+        """How long what it lists may be kept, and by whom."""
+        shared = not (self.authenticator or self.private)
+        ttl = LIST_SECONDS * 1000 if self.ttl_ms is None else self.ttl_ms
+        return Kept(ttl, "public" if shared else "private")
+
+    @property
+    def contents_kept(self) -> Kept:
+        """How long what it reads may be kept, and by whom.
+
+        Nobody knows when an upstream's answer changes, nor who else may see it: not at all and by
+        its caller alone, unless the document says more.
+        """
+        shared = self.private is False and not self.authenticator
+        return Kept(self.ttl_ms or 0, "public" if shared else "private")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

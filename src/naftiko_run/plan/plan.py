@@ -388,6 +388,8 @@ class _Compiler:
             resource_templates=tuple(contents.templates),
             prompts=tuple(contents.prompts),
             authenticator=authenticator,
+            ttl_ms=adapter.ttl_ms,
+            private=adapter.cache_scope == "private" if adapter.cache_scope else None,
         )
 
     def _contents(self, adapter: Adapter) -> Contents:

@@ -39,6 +39,7 @@ def route_of(
         responses=responses(unit, served) if served else {},
         call=unit.call or "",
         authenticator=authenticator,
+        title=unit.label,
     )
 
 
