@@ -1,6 +1,7 @@
 """Request bodies: from the ``body`` clause and ``in: body`` parameters to bytes and media type."""
 
 import json
+import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ _RAW_TYPES = {
     "binary": "application/octet-stream",
     "octet-stream": "application/octet-stream",
 }
+_UNSENDABLE = re.compile(r"[\x00-\x1f\x7f]").search
 Content = tuple[bytes, str]
 """A body and its media type."""
 
@@ -371,24 +373,41 @@ class _Part:
 
 def _multipart(data: list[Json], clause: Body, scope: Scope) -> CompiledBody:
     """Compile parts that are written one by one, each with its name, file name and type."""
+
+    def compiled(item: Mapping[str, Json], key: str) -> Expression:
+        return _value(item.get(key, ""), clause, scope)
+
     parts = [
-        (_part(item), _value(item.get("value", ""), clause, scope))
+        (
+            text_of(item["name"]),
+            compiled(item, "filename"),
+            compiled(item, "contentType"),
+            compiled(item, "value"),
+        )
         for item in data
         if isinstance(item, dict) and item.get("name")
     ]
 
     def render(inputs: Inputs) -> Content:
-        values = ((part, value.evaluate(inputs)) for part, value in parts)
         return _in_parts(
-            (part, item) for part, value in values if value is not MISSING for item in _items(value)
+            (_part(name, filename.evaluate(inputs), content_type.evaluate(inputs)), item)
+            for name, filename, content_type, value in parts
+            if (found := value.evaluate(inputs)) is not MISSING
+            for item in _items(found)
         )
 
-    whole = _object_body({part.name: value for part, value in parts}, _as_multipart, ())
-    return CompiledBody(render, whole.names, whole.required, shown=whole.shown)
+    expressions = [each for _, *found in parts for each in found if isinstance(each, Expression)]
+    names = tuple(dict.fromkeys(name for each in expressions for name in each.names))
+    required = frozenset[str]().union(*(each.required for each in expressions))
+    shown = ", ".join(f"{json.dumps(name)}: {value!r}" for name, _, _, value in parts)
+    return CompiledBody(render, names, required, shown=f"{{{shown}}}")
 
 
-def _part(item: Mapping[str, Json]) -> _Part:
-    return _Part(*(text_of(item.get(key)) for key in ("name", "filename", "contentType")))
+def _part(name: str, filename: Json | Missing, content_type: Json | Missing) -> _Part:
+    file, media = ("" if v is MISSING else text_of(v) for v in (filename, content_type))
+    if _UNSENDABLE(media):
+        raise InputError([FieldProblem(name, "must have a media type without line ends", "body")])
+    return _Part(name, file, media)
 
 
 def _in_parts(parts: Iterable[tuple[_Part, Json]]) -> Content:

@@ -293,13 +293,28 @@ def compile_operation(
             fixed_query="&".join([*build.fixed_query, *pairs]),
             fixed_cookies="; ".join(f"{n}={v}" for n, v in credentials.cookies),
             body=body,
-            defaults=tuple(build.defaults),
+            defaults=_read_defaults(build, path, body),
             inputs=tuple(build.inputs.values()),
             client=client,
             refusal=_refusal(target, credentials, scope),
         ),
         target.problem or problem,
     )
+
+
+def _read_defaults(
+    build: _Build, path: Iterable[str | Expression], body: CompiledBody
+) -> tuple[tuple[str, Expression], ...]:
+    """Give the values of the document that the request reads under their names, in order."""
+    values = [slot.value for slot in (*build.query, *build.headers, *build.cookies)]
+    values += [part for part in path if isinstance(part, Expression)]
+    read = {name for value in values for name in value.names} | set(body.names)
+    kept: list[tuple[str, Expression]] = []
+    for name, value in reversed(build.defaults):
+        if name in read:
+            kept.append((name, value))
+            read |= set(value.names)
+    return tuple(reversed(kept))
 
 
 def _template(base: str, path: str, query: Iterable[Slot]) -> str:
@@ -467,8 +482,7 @@ def _place(parameter: Parameter, placeholders: set[str], method: str) -> str:
 def _add_parameter(build: _Build, parameter: Parameter, place: str, placeholders: set[str]) -> None:
     name = parameter.name
     if place == "environment":
-        variable = Placeholder(f"env.{name}")
-        _decide(build, name, build.scope.resolve(variable, parameter.where))
+        _decide(build, name, _of_environment(build, parameter))
         return
     expression = _value_of(build, parameter)
     own = expression.direct == name
@@ -482,10 +496,18 @@ def _add_parameter(build: _Build, parameter: Parameter, place: str, placeholders
     else:
         slots = {"query": build.query, "header": build.headers, "cookie": build.cookies}
         slots[place].append(Slot(name, expression, place))
+        if parameter.value is not UNSET and name not in expression.names:
+            _decide(build, name, expression)  # templates that name it mean this value
     if place != "body" or not own:
         for wanted in _inputs_of(parameter, place, expression):
             build.need(wanted)
     _add_default(build, parameter)
+
+
+def _of_environment(build: _Build, parameter: Parameter) -> Expression:
+    if parameter.value is not UNSET:
+        return _value_of(build, parameter)
+    return build.scope.resolve(Placeholder(f"env.{parameter.name}"), parameter.where)
 
 
 def _value_of(build: _Build, parameter: Parameter) -> Expression:
