@@ -3,12 +3,12 @@
 No room imports its neighbour; :mod:`naftiko_run.plan` passes these across.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 """A JSON value (RFC 8259)."""
@@ -176,6 +176,80 @@ class Client(Protocol):
 
     async def aclose(self) -> None:
         """Close every connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A request's body as it comes; ``length`` is in bytes, None where only its end tells it.
+
+    What ``chunks`` raises comes out of the call or of its reply, and the request is given up.
+    """
+
+    chunks: AsyncIterator[bytes]
+    length: int | None = None
+
+
+class StreamedReply(Protocol):
+    """An upstream's answer whose body is still to come, in the coding in which it is sent.
+
+    ``headers`` are the end-to-end fields (RFC 9110 section 7.6.1), ``length`` what Content-Length
+    said. Iterating gives the body as it comes and raises
+    :class:`naftiko_run.errors.UpstreamError` where it ends before it is complete: while nobody
+    asks for more, the upstream is made to wait.
+    """
+
+    @property
+    def status(self) -> int:
+        """The status code, 200 or more."""
+
+    @property
+    def headers(self) -> Headers:
+        """The end-to-end fields, names in lower case."""
+
+    @property
+    def length(self) -> int | None:
+        """How many bytes the upstream says that the body has."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Give the body, piece by piece; once."""
+
+    async def aclose(self) -> None:
+        """End the exchange; one that is not complete costs its connection."""
+
+
+@runtime_checkable
+class StreamingClient(Client, Protocol):
+    """A client that also passes bodies on while they come, of any size.
+
+    The time limit holds for each silence of the upstream, not for the whole.
+    """
+
+    async def stream(self, request: Request, upload: Upload | None = None) -> StreamedReply:
+        """Send one request, with its own body or an upload's, and read the head of the reply."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forwarded:
+    """A caller's request that is passed on.
+
+    ``path`` is what remains of the path, and ``query`` the query, both as they were sent.
+    ``headers`` are all fields of the caller, names in lower case; ``private`` names the query
+    parameter that was meant for this server. ``captures`` are the route's placeholders.
+    The body is ``body``, or comes with ``upload``.
+    """
+
+    method: str
+    path: str = ""
+    query: str = ""
+    headers: Headers = ()
+    captures: Inputs = field(default_factory=dict)
+    private: str = ""
+    body: bytes | None = None
+    upload: Upload | None = None
+
+
+Forwarder = Callable[[Forwarded], Awaitable[StreamedReply]]
+"""Passes a caller's request on; made by ``consumes``, served by ``exposes``."""
 
 
 class Binds:

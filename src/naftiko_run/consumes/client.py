@@ -22,19 +22,19 @@ from naftiko_run.consumes.engines import faults, urls
 from naftiko_run.consumes.engines.settings import ClientLimits, EngineError, EngineSettings
 from naftiko_run.consumes.proxies import SCHEMES, Proxies, trusted_roots
 from naftiko_run.errors import NaftikoError, UnsupportedError
-from naftiko_run.types import Client, Reply, Request
+from naftiko_run.types import Reply, Request, StreamedReply, StreamingClient, Upload
 
 __all__ = ["ClientLimits", "create_client"]
 
 _log = logging.getLogger(__name__)
 
-Engine = Callable[[EngineSettings], Client]
+Engine = Callable[[EngineSettings], StreamingClient]
 """Makes a client; raises :class:`EngineError` or :class:`ImportError` where it cannot work."""
 
 
 def create_client(
     limits: ClientLimits, *, engine: str | None = None, environ: Mapping[str, str]
-) -> Client:
+) -> StreamingClient:
     """Make a client with its own pool of connections.
 
     ``engine`` (else ``NAFTIKO_ENGINE``) names one of :data:`ENGINES`; without it the first that
@@ -54,15 +54,26 @@ class _Routed:
     """Sends each request through the proxy that its host calls for, with one client per proxy."""
 
     def __init__(
-        self, engines: Iterable[str], settings: EngineSettings, proxies: Proxies, direct: Client
+        self,
+        engines: Iterable[str],
+        settings: EngineSettings,
+        proxies: Proxies,
+        direct: StreamingClient,
     ) -> None:
         self._engines = engines
         self._settings = settings
         self._proxies = proxies
-        self._clients: dict[str | None, Client] = {None: direct}
+        self._clients: dict[str | None, StreamingClient] = {None: direct}
 
     async def send(self, request: Request) -> Reply:
         """Send one request and read the whole reply."""
+        return await self._chosen(request).send(request)
+
+    async def stream(self, request: Request, upload: Upload | None = None) -> StreamedReply:
+        """Send one request and read the head of its reply."""
+        return await self._chosen(request).stream(request, upload)
+
+    def _chosen(self, request: Request) -> StreamingClient:
         try:
             parts = urls.split(request.url)
         except ValueError:
@@ -73,9 +84,9 @@ class _Routed:
         client = self._clients.get(proxy)
         if client is None:
             client = self._clients[proxy] = self._client(request.url, proxy)
-        return await client.send(request)
+        return client
 
-    def _client(self, url: str, proxy: str | None) -> Client:
+    def _client(self, url: str, proxy: str | None) -> StreamingClient:
         try:
             return _choose(self._engines, replace(self._settings, proxy=proxy))
         except (ValueError, NaftikoError):
@@ -87,7 +98,7 @@ class _Routed:
             await client.aclose()
 
 
-def _choose(names: Iterable[str], settings: EngineSettings) -> Client:
+def _choose(names: Iterable[str], settings: EngineSettings) -> StreamingClient:
     """Make a client with the first of these engines that works here."""
     problems = []
     for candidate in names:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from naftiko_run.consumes.client import create_client
 from naftiko_run.consumes.engines.settings import ClientLimits as Limits
-from naftiko_run.types import Client, Reply, Request
+from naftiko_run.types import Reply, Request, StreamedReply, StreamingClient, Upload
 
 __all__ = ["LazyClient", "Limits"]
 
@@ -20,14 +20,22 @@ class LazyClient:
         """Keep what the client is made with."""
         self._limits = limits
         self._environ = environ
-        self._client: Client | None = None
+        self._client: StreamingClient | None = None
 
     async def send(self, request: Request) -> Reply:
         """Send one request."""
         client = self._client
         if client is None:
-            client = self._client = create_client(self._limits, environ=self._environ)
+            client = self._made()
         return await client.send(request)
+
+    async def stream(self, request: Request, upload: Upload | None = None) -> StreamedReply:
+        """Send one request and read the head of its reply."""
+        return await (self._client or self._made()).stream(request, upload)
+
+    def _made(self) -> StreamingClient:
+        self._client = create_client(self._limits, environ=self._environ)
+        return self._client
 
     async def aclose(self) -> None:
         """Close every connection."""

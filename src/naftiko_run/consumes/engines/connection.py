@@ -111,7 +111,7 @@ class Connection(asyncio.Protocol):
         self._sock = sock
         self._limit = limit
         self._transport: asyncio.Transport | None = None
-        self._parser = _parser(self)
+        self._parser = renewed(self)
         self._reply: asyncio.Future[Reply] | None = None
         self._rest = _NOTHING
         self._paused = False
@@ -357,7 +357,7 @@ class Connection(asyncio.Protocol):
         self._reply = self._body = None
         if self._may_be_kept():
             if self._only_head:
-                self._parser = _parser(self)
+                self._parser = renewed(self)
             self._keeper.released(self)
         else:
             self.abort()
@@ -379,7 +379,8 @@ class Connection(asyncio.Protocol):
             reply.set_exception(error)
 
 
-def _parser(connection: Connection) -> httptools.HttpResponseParser:
+def renewed(connection: Connection) -> httptools.HttpResponseParser:
+    """Make a parser that gives a connection what it reads."""
     parser = httptools.HttpResponseParser(connection)
     # A line may end without CR (RFC 9112 section 2.2), and some servers pad the size of a chunk.
     parser.set_dangerous_leniencies(

@@ -11,7 +11,9 @@ import asyncio
 import functools
 import re
 import ssl
-from typing import Final
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, cast
 
 from naftiko_run.consumes.engines import coding, faults, urls
 from naftiko_run.consumes.engines.connection import NotHttpError, Origin
@@ -29,9 +31,16 @@ from naftiko_run.consumes.engines.settings import (
     EngineSettings,
     basic,
 )
+from naftiko_run.consumes.engines.streaming import (
+    SilentError,
+    StreamConnection,
+    Streamed,
+    UploadError,
+    ended,
+)
 from naftiko_run.consumes.engines.trust import trusting
 from naftiko_run.errors import UpstreamError
-from naftiko_run.types import Headers, Reply, Request
+from naftiko_run.types import Headers, Reply, Request, Upload
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -44,7 +53,9 @@ _FAILURES: Final = (
     ConnectTimeoutError,
     NotHttpError,
     OSError,
+    SilentError,
     UnreachableError,
+    UploadError,
 )
 
 
@@ -72,6 +83,9 @@ class DirectClient:
         self._pool.closed = self._closed
         self._calls: Deadlines[asyncio.Future[Reply]] = Deadlines(loop, self._limits.timeout, _late)
         self._origins = {}
+        self._streams = Pool(loop, self._settings, StreamConnection)
+        self._streams.closed = self._closed
+        self._stream_origins: dict[tuple[str, str, int], _Origin] = {}
 
     async def send(self, request: Request) -> Reply:
         """Send one request and read the whole reply."""
@@ -110,6 +124,64 @@ class DirectClient:
             finally:
                 connection.abandon(reply)
 
+    async def stream(self, request: Request, upload: Upload | None = None) -> Streamed:
+        """Send one request, with its own body or an upload's, and read the head of the reply.
+
+        Streams have connections of their own: those that last long keep no call waiting.
+        """
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._enter(loop)
+        try:
+            parts = urls.split(request.url)
+            key = (parts.scheme, parts.host, parts.port)
+            origin = self._stream_origins.get(key)
+            if origin is None:
+                if len(self._stream_origins) >= _MOST_ORIGINS:
+                    kept = self._stream_origins.items()
+                    self._stream_origins = {k: o for k, o in kept if o.idle}
+                origin = self._stream_origins[key] = _Origin(parts)
+            if upload is None:
+                head = _head(request, parts, origin)
+            else:
+                head = _streamed_head(request, parts, origin, upload)
+        except ValueError:
+            raise faults.unsendable(request.url) from None
+
+        def explained(error: Exception) -> Exception:
+            return self._fault(request.url, error) if isinstance(error, _FAILURES) else error
+
+        try:
+            async with asyncio.timeout(self._limits.timeout):
+                connection = await self._streams.acquire(origin)
+        except _FAILURES as error:
+            raise self._fault(request.url, error) from None
+        taken = cast("StreamConnection", connection)
+        return await self._streamed(taken, head, request, upload, explained)
+
+    async def _streamed(
+        self,
+        connection: StreamConnection,
+        head: bytes,
+        request: Request,
+        upload: Upload | None,
+        explained: Callable[[Exception], Exception],
+    ) -> Streamed:
+        seconds = self._limits.timeout
+        body = None if upload else request.body
+        only_head = request.method == "HEAD"
+        exchange = connection.begin(head, body, only_head=only_head, seconds=seconds)
+        sending = connection.upload(exchange, upload, seconds) if upload else None
+        try:
+            return Streamed(await exchange.begun(sending), exchange, sending, explained)
+        except BaseException as error:
+            exchange.leave()
+            if sending is not None:
+                await ended(sending)
+            if isinstance(error, Exception):
+                raise explained(error) from None
+            raise
+
     def _meet(self, parts: urls.Parts) -> "_Origin":
         if len(self._origins) >= _MOST_ORIGINS:
             self._origins = {key: o for key, o in self._origins.items() if o.idle}
@@ -125,6 +197,10 @@ class DirectClient:
                 return faults.not_http(url)
             case ConnectTimeoutError():
                 return faults.connect_timeout(url, self._limits.connect_timeout)
+            case SilentError():
+                return faults.silent(url, self._limits.timeout)
+            case UploadError():
+                return faults.given_up(url, "its body has another length than announced")
             case TimeoutError():
                 return faults.timeout(url, self._limits.timeout)
             case UnreachableError():
@@ -139,6 +215,7 @@ class DirectClient:
         if self._loop is asyncio.get_running_loop():
             self._calls.stop()
             await self._pool.aclose()
+            await self._streams.aclose()
 
 
 def _late(reply: "asyncio.Future[Reply]") -> None:
@@ -213,6 +290,18 @@ def _head(request: Request, parts: urls.Parts, origin: _Origin) -> bytes:
     elif method in _WITH_CONTENT:
         head += "Content-Length: 0\r\n"
     return f"{head}\r\n".encode()
+
+
+def _streamed_head(request: Request, parts: urls.Parts, origin: _Origin, upload: Upload) -> bytes:
+    """Write all but the body of a request that is sent while it comes.
+
+    Raises :class:`ValueError` where it would be no HTTP.
+    """
+    head = _head(replace(request, body=None), parts, origin)
+    head = head[:-2].removesuffix(b"Content-Length: 0\r\n")
+    if upload.length is None:
+        return head + b"Transfer-Encoding: chunked\r\n\r\n"
+    return head + b"Content-Length: %d\r\n\r\n" % upload.length
 
 
 def _fields(headers: Headers) -> tuple[int, str]:

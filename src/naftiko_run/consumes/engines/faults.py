@@ -31,6 +31,11 @@ def timeout(url: str, seconds: float) -> UpstreamTimeout:
     return UpstreamTimeout(f"{place(url)} gave no complete reply within {seconds:g} seconds")
 
 
+def silent(url: str, seconds: float) -> UpstreamTimeout:
+    """Nothing came of a reply that is passed on as it comes, or nothing of the request went."""
+    return UpstreamTimeout(f"{place(url)} was silent for {seconds:g} seconds")
+
+
 def reset(url: str) -> UpstreamReset:
     """The connection broke while the upstream may have been at work."""
     return UpstreamReset(

@@ -34,8 +34,14 @@ class ClosedError(Exception):
 class Pool:
     """All connections of one client on one event loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, settings: EngineSettings) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        settings: EngineSettings,
+        kind: type[Connection] = Connection,
+    ) -> None:
         self._loop = loop
+        self._kind = kind
         self._roots = settings.roots
         self._limits = settings.limits
         self.closed = False
@@ -179,7 +185,7 @@ class Pool:
 
         def make() -> Connection:
             limit = self._limits.max_reply_bytes
-            made.append(Connection(self._loop, self, origin, sock, limit))
+            made.append(self._kind(self._loop, self, origin, sock, limit))
             return made[0]
 
         if origin.tls:

@@ -5,21 +5,25 @@ Its transport is used alone: the client around it would follow, remember and nor
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import httpx2
 
 from naftiko_run.consumes.engines import coding, faults, urls
+from naftiko_run.consumes.engines.connection import NotHttpError
 from naftiko_run.consumes.engines.settings import (
     USER_AGENT,
     EngineSettings,
     basic,
+    end_to_end,
     incoming,
     outgoing,
 )
+from naftiko_run.consumes.engines.streaming import length_of
 from naftiko_run.consumes.engines.trust import trusting
 from naftiko_run.errors import UpstreamError
-from naftiko_run.types import Headers, Reply, Request
+from naftiko_run.types import Headers, Reply, Request, Upload
 
 _DEFAULTS: Final = (
     ("Accept", "*/*"),
@@ -70,17 +74,52 @@ class PortableClient:
             # Its text may hold a header, so that not even a traceback may show it.
             raise self._fault(url, error) from None
 
-    def _call(self, request: Request) -> httpx2.Request:
+    async def stream(self, request: Request, upload: Upload | None = None) -> "_Streamed":
+        """Send one request, with its own body or an upload's, and read the head of the reply.
+
+        The reply is looked at once the whole request is sent: httpx2 does one after the other.
+        """
+        url = request.url
+        seconds = self._limits.timeout
+        try:
+            call = self._call(request, upload, silence=seconds)
+        except (httpx2.InvalidURL, ValueError):
+            raise faults.unsendable(url) from None
+
+        def explained(error: httpx2.HTTPError) -> UpstreamError:
+            if isinstance(error, httpx2.TimeoutException) and not isinstance(
+                error, httpx2.ConnectTimeout
+            ):
+                return faults.silent(url, seconds)
+            return self._fault(url, error)
+
+        try:
+            response = await self._transport.handle_async_request(call)
+        except httpx2.HTTPError as error:
+            raise explained(error) from None
+        try:
+            return _Streamed(response, explained)
+        except NotHttpError:
+            await response.aclose()
+            raise faults.not_http(url) from None
+
+    def _call(
+        self, request: Request, upload: Upload | None = None, silence: float | None = None
+    ) -> httpx2.Request:
         parts = urls.split(request.url)
+        headers = _headers(request.headers, parts.user)
+        if upload is not None and upload.length is not None:
+            headers.append((b"Content-Length", b"%d" % upload.length))
+        limits = {"read": silence, "write": silence, "pool": silence} if silence else {}
         return httpx2.Request(
             request.method.encode("ascii").decode(),
             httpx2.URL(parts.origin),
-            headers=_headers(request.headers, parts.user),
-            content=request.body,
+            headers=headers,
+            content=request.body if upload is None else _chunks(upload),
             extensions={
                 # Exactly the caller's bytes; an httpx2.URL would resolve its dot segments.
                 "target": parts.target.encode("ascii"),
-                "timeout": {"connect": self._limits.connect_timeout},
+                "timeout": {"connect": self._limits.connect_timeout, **limits},
             },
         )
 
@@ -122,6 +161,61 @@ class PortableClient:
     async def aclose(self) -> None:
         """Close every connection."""
         await self._transport.aclose()
+
+
+class _Streamed:
+    """A reply whose body is passed on."""
+
+    def __init__(
+        self,
+        response: httpx2.Response,
+        explained: Callable[[httpx2.HTTPError], UpstreamError],
+    ) -> None:
+        fields = [
+            (name.decode("ascii").lower(), value.decode("latin-1"))
+            for name, value in response.headers.raw
+        ]
+        if response.status_code < 200:
+            raise NotHttpError
+        self.status = response.status_code
+        self.length = length_of(response.headers.get("content-length"))
+        connection = response.headers.get("connection", "")
+        self.headers = end_to_end((f for f in fields if f[0] != "content-length"), connection)
+        self._response = response
+        self._explained = explained
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Give the body as it comes."""
+        pieces = self._response.aiter_raw()
+        while True:
+            try:
+                piece = await anext(pieces, None)
+            except httpx2.HTTPError as error:
+                raise self._explained(error) from None
+            if piece is None:
+                break
+            if piece:
+                yield piece
+        if _leftover(self._response):
+            await self._response.extensions["network_stream"].aclose()
+
+    async def aclose(self) -> None:
+        """End the exchange."""
+        await self._response.aclose()
+
+
+async def _chunks(upload: Upload) -> AsyncIterator[bytes]:
+    """Give an upload's body; a piece without content would end it."""
+    left = upload.length
+    async for piece in upload.chunks:
+        if left is not None:
+            left -= len(piece)
+            if left < 0:
+                break
+        if piece:
+            yield piece
+    if left:
+        raise httpx2.LocalProtocolError("another length than announced")
 
 
 def _headers(given: Headers, user: str) -> list[tuple[bytes, bytes]]:

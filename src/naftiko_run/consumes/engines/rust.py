@@ -5,6 +5,8 @@ What is not left to it (each has its test):
 * A URL that it would change on the way: it reads URLs as browsers do (WHATWG), so it resolves
   ``%2e%2e`` and quotes ``'`` in a query. The portable engine carries these requests.
 * gzip and deflate: it stops after the first member of gzip, whatever follows.
+* Bodies that are passed on while they come: a cancelled one has to end at once. The portable
+  engine carries these as well.
 * Cancelling: a cancelled call ends at once, but what it sent upstream goes on until the reply or
   the time limit, and its connection counts as in use until then.
 """
@@ -39,7 +41,7 @@ from naftiko_run.consumes.engines.settings import (
     outgoing,
 )
 from naftiko_run.errors import UpstreamError
-from naftiko_run.types import Client, Headers, Reply, Request
+from naftiko_run.types import Headers, Reply, Request, StreamedReply, StreamingClient, Upload
 
 _CODINGS: Final = "gzip, deflate, br, zstd"
 # Without a body these still say that its length is 0 (RFC 9110 section 8.6): some servers insist.
@@ -65,7 +67,7 @@ class RustClient:
             causes = [cause["message"] for cause in error.details.get("causes") or ()]
             reason = causes[-1] if causes else error.message
             raise EngineError(reason.removeprefix("unexpected error: ")) from error
-        self._verbatim: Client | None = None
+        self._verbatim: StreamingClient | None = None
 
     async def send(self, request: Request) -> Reply:
         """Send one request and read the whole reply."""
@@ -119,12 +121,21 @@ class RustClient:
         return Reply(status, _headers(response), body.finish())
 
     async def _send_verbatim(self, request: Request) -> Reply:
+        return await self._portable().send(request)
+
+    async def stream(self, request: Request, upload: Upload | None = None) -> StreamedReply:
+        """Send one request and read the head of its reply."""
+        if self._client is None:
+            raise faults.given_up(request.url, "the client is closed")
+        return await self._portable().stream(request, upload)
+
+    def _portable(self) -> StreamingClient:
         if self._verbatim is None:
             # Rarely needed, and 50 ms of every start.
             from naftiko_run.consumes.engines.portable import PortableClient  # noqa: PLC0415
 
             self._verbatim = PortableClient(self._settings)
-        return await self._verbatim.send(request)
+        return self._verbatim
 
     def _fault(self, url: str, error: PyreqwestError) -> UpstreamError:
         if isinstance(error, ClientClosedError) or not isinstance(error, DetailedPyreqwestError):

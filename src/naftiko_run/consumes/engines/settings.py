@@ -87,6 +87,21 @@ def outgoing(headers: Headers) -> Headers:
     return headers
 
 
+_CONNECTION: Final = TRANSFER - {"content-encoding", "content-length"} | {"alt-svc"}
+
+
+def end_to_end(headers: Iterable[tuple[str, str]], connection: str) -> Headers:
+    """The fields of a reply that are passed on, names in lower case (RFC 9110 section 7.6.1).
+
+    ``connection`` is the value of the field that names further ones of the connection alone.
+    ``Alt-Svc`` is about the upstream's address, not about that of whoever passes it on.
+    """
+    named = {name.strip().lower() for name in connection.split(",")} if connection else set()
+    # What frames a message is no field to name there.
+    own = _CONNECTION | (named - {"content-encoding", "content-length", "content-type"})
+    return tuple([h for h in headers if h[0] not in own])
+
+
 def basic(user: str) -> str:
     """The credentials that a URL's user part stands for (RFC 7617)."""
     name, _, password = user.partition(":")

@@ -18,6 +18,7 @@ from naftiko_run.types import Client
 
 __all__ = [
     "SCHEMES",
+    "WHOLE_BODY",
     "Digest",
     "Grant",
     "OAuth2ClientCredentials",
@@ -84,3 +85,6 @@ SCHEMES: Mapping[str, Callable[[Client, Mapping[str, str]], Client]] = {
 Values are resolved text; a list (``scopes``) is joined by spaces. Each raises ``UnsupportedError``
 that names what is missing or what cannot be done.
 """
+
+WHOLE_BODY = frozenset({"aws-sig-v4", "digest", "oauth1"})
+"""The schemes that need a request's whole body: they sign it, or may have to send it again."""

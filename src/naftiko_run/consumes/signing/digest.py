@@ -20,13 +20,14 @@ from urllib.parse import quote
 from naftiko_run.consumes.signing.challenge import Challenge, challenges, parameters
 from naftiko_run.consumes.signing.message import (
     Decorator,
+    Send,
     fits_header,
     origin_of,
     target_of,
     with_header,
 )
 from naftiko_run.errors import UnsupportedError
-from naftiko_run.types import Client, Reply, Request
+from naftiko_run.types import Client, Reply, Request, StreamedReply, Upload
 
 # The names of algorithms in lower case and without "-sess", weakest first.
 _HASHES = {"md5": "md5", "sha-256": "sha256", "sha-512-256": "sha512_256"}
@@ -63,16 +64,25 @@ class Digest(Decorator):
 
     async def send(self, request: Request) -> Reply:
         """Send a request, and again with an answer when the server challenges it."""
+        return await self._converse(request, self._inner.send)
+
+    async def stream(self, request: Request, upload: Upload | None = None) -> StreamedReply:
+        """Do the same for a reply that is passed on; what may be sent again must be whole."""
+        if upload is not None:
+            raise UnsupportedError("digest authentication needs the whole body")
+        return await self._streamed(lambda send: self._converse(request, send))
+
+    async def _converse(self, request: Request, send: Send) -> Reply:
         origin = origin_of(request.url)
         session = self._sessions.get(origin)
-        reply = await self._inner.send(session.answered(request) if session else request)
+        reply = await send(session.answered(request) if session else request)
         for attempt in range(2):
             terms = _offered(reply) if reply.status == 401 else None
             if terms is None or (attempt > 0 and not terms.stale):
                 break
             session = Session.opened(terms, self._username, self._password, self._cnonce())
             self._sessions[origin] = session
-            reply = await self._inner.send(session.answered(request))
+            reply = await send(session.answered(request))
         if session is not None and self._sessions.get(origin) is session:
             self._learn(origin, session, reply)
         return reply

@@ -4,12 +4,17 @@ A signature covers precisely what is sent, so nothing here ever rewrites a URL o
 """
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from naftiko_run.types import Client, Reply, Request
+from naftiko_run.errors import UnsupportedError
+from naftiko_run.types import Client, Reply, Request, StreamedReply, StreamingClient, Upload
 
 _AUTHORITY = re.compile(r"[^:/?#]+://[^/?#]*")
+Send = Callable[[Request], Awaitable[Reply]]
+"""Sends a request; of a reply that is passed on it gives the head alone."""
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -53,6 +58,34 @@ class Decorator:
     def __init__(self, inner: Client) -> None:
         self._inner = inner
 
+    async def stream(self, request: Request, upload: Upload | None = None) -> StreamedReply:
+        """Send one request with credentials, and read the head of its reply."""
+        raise NotImplementedError
+
+    @property
+    def _streams(self) -> StreamingClient:
+        if not isinstance(self._inner, StreamingClient):
+            raise UnsupportedError("this client passes no bodies on")
+        return self._inner
+
+    async def _streamed(self, converse: Callable[[Send], Awaitable[Reply]]) -> StreamedReply:
+        """Give the last reply of a conversation, its body still to come."""
+        replies: list[StreamedReply] = []
+
+        async def send(request: Request) -> Reply:
+            while replies:
+                await replies.pop().aclose()
+            replies.append(await self._streams.stream(request))
+            return Reply(replies[0].status, replies[0].headers, b"")
+
+        try:
+            await converse(send)
+        except BaseException:
+            while replies:
+                await replies.pop().aclose()
+            raise
+        return replies[0]
+
     async def aclose(self) -> None:
         """Close the client inside."""
         await self._inner.aclose()
@@ -64,9 +97,18 @@ class Decorator:
 class Signer(Decorator):
     """A client that signs each request by itself, without asking the server for anything."""
 
+    reads_body = True
+    """Whether the signature covers the body."""
+
     async def send(self, request: Request) -> Reply:
         """Sign one request and send it."""
         return await self._inner.send(self.sign(request))
+
+    async def stream(self, request: Request, upload: Upload | None = None) -> StreamedReply:
+        """Sign one request and send it; one that needs its body must have it whole."""
+        if upload is not None and self.reads_body:
+            raise UnsupportedError("the signature needs the whole body")
+        return await self._streams.stream(self.sign(request), upload)
 
     def sign(self, request: Request) -> Request:
         """Return the request with its signature; all else about it stays."""

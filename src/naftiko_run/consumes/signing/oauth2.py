@@ -16,9 +16,15 @@ from dataclasses import dataclass, field
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 from naftiko_run.consumes.signing.challenge import challenges
-from naftiko_run.consumes.signing.message import Decorator, fits_header, origin_of, with_header
+from naftiko_run.consumes.signing.message import (
+    Decorator,
+    Send,
+    fits_header,
+    origin_of,
+    with_header,
+)
 from naftiko_run.errors import UnreadableReply, UnsupportedError, UpstreamError
-from naftiko_run.types import Client, Json, Reply, Request
+from naftiko_run.types import Client, Json, Reply, Request, StreamedReply, Upload
 
 _MARGIN = 60.0
 """Seconds before its end at which a token is no longer used; half its life if that is less."""
@@ -105,14 +111,30 @@ class OAuth2ClientCredentials(Decorator):
 
     async def send(self, request: Request) -> Reply:
         """Send a request with a token; once more with a new one if the first is called invalid."""
+        return await self._converse(request, self._inner.send)
+
+    async def stream(self, request: Request, upload: Upload | None = None) -> StreamedReply:
+        """Do the same for a reply that is passed on; an upload is sent once, whatever comes."""
+        if upload is None:
+            return await self._streamed(lambda send: self._converse(request, send))
         token = await self._current()
-        reply = await self._inner.send(_bearing(request, token))
+        reply = await self._streams.stream(_bearing(request, token), upload)
         if reply.status == 401:
-            if self._token is token:  # another request may have replaced it meanwhile
-                self._token = None
-            if _calls_token_invalid(reply):
-                reply = await self._inner.send(_bearing(request, await self._current()))
+            self._drop(token)
         return reply
+
+    async def _converse(self, request: Request, send: Send) -> Reply:
+        token = await self._current()
+        reply = await send(_bearing(request, token))
+        if reply.status == 401:
+            self._drop(token)
+            if _calls_token_invalid(reply):
+                reply = await send(_bearing(request, await self._current()))
+        return reply
+
+    def _drop(self, token: _Token) -> None:
+        if self._token is token:  # another request may have replaced it meanwhile
+            self._token = None
 
     async def aclose(self) -> None:
         """Close the client inside, giving up a fetch."""

@@ -32,6 +32,8 @@ class VeracodeHMAC(Signer):
 
     """
 
+    reads_body = False
+
     def __init__(
         self,
         inner: Client,
