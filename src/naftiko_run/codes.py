@@ -182,6 +182,28 @@ _FILES = (
         "exposes: [{type: control, port: 9900}]",
     ),
     _code(
+        "E-FORWARD",
+        "A forward that leads nowhere",
+        """It names no consumed namespace, one that is not there, or one whose credential belongs
+        into the body of each request. The resource answers 501.""",
+        "Write the namespace of a consumed API as 'targetNamespace'.",
+        """
+        resources:
+          - path: /proxy/{path}
+            forward: {targetNamespace: shps}
+        """,
+    ),
+    _code(
+        "W-FORWARD-HEADER",
+        "A trusted header field that is not passed on",
+        """Its name is none, or it belongs to one connection or chooses the host (Host, Connection,
+        Transfer-Encoding and the like). The other fields are passed on.""",
+        "Remove it, or correct the name.",
+        """
+        forward: {targetNamespace: ships, trustedHeaders: [X-Trace, Host]}
+        """,
+    ),
+    _code(
         "E-UNSUPPORTED",
         "A part of the language that is not served",
         "The unit uses something that this version of the runtime does not do; it is left out.",

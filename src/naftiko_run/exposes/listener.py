@@ -92,7 +92,7 @@ class ListenerApp:
         free = {
             path
             for path, method in methods.items()
-            if path in public or rest.router.best(path.encode(), method) is None
+            if path in public or not rest.claims(path.encode(), method)
         }
         asked = {id(r.authenticator): r.authenticator for r in listener.routes if r.authenticator}
         self._asked = tuple(asked.values())

@@ -25,6 +25,9 @@ BODY_SECONDS = 30.0
 WHOLE_BODY = "naftiko.body"
 """Where a scope holds the body of a request that came as a whole, of a server that says so."""
 
+STREAMED = "naftiko.streamed"
+"""In the scope of a request whose body has no limit: its reader keeps nothing of it."""
+
 _LINGER_BYTES = 16 * MAX_BODY
 _LINGER_SECONDS = 5.0
 
@@ -63,11 +66,11 @@ def header(scope: Scope, name: bytes) -> str:
     """Return the first value of a request header field, empty where there is none."""
     for key, value in scope["headers"]:
         if key == name:
-            return _field_text(value.strip(b" \t"))
+            return field_text(value.strip(b" \t"))
     return ""
 
 
-def _field_text(value: bytes) -> str:
+def field_text(value: bytes) -> str:
     """Read a field value: UTF-8, as everybody sends it today, else what HTTP began with."""
     try:
         return value.decode()
@@ -139,7 +142,12 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
 
 
 async def send_and_close(
-    receive: Receive, send: Send, status: int, body: bytes, media_type: str
+    receive: Receive,
+    send: Send,
+    status: int,
+    body: bytes,
+    media_type: str,
+    headers: Headers = (),
 ) -> None:
     """Answer a request whose body was not read, and close its connection.
 
@@ -151,9 +159,16 @@ async def send_and_close(
         (b"content-type", media_type.encode("latin-1")),
         (b"content-length", b"%d" % len(body)),
         (b"connection", b"close"),
+        *((name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers),
     ]
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body, "more_body": True})
+    await linger(receive)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def linger(receive: Receive) -> None:
+    """Read and forget what still comes of a request that is answered, within limits."""
     size = 0
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_LINGER_SECONDS):
@@ -162,7 +177,6 @@ async def send_and_close(
                 if message["type"] == "http.disconnect" or not message.get("more_body", False):
                     break
                 size += len(message.get("body", b""))
-    await send({"type": "http.response.body", "body": b""})
 
 
 _NOSNIFF = (b"x-content-type-options", b"nosniff")

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from naftiko_run.exposes.router import placeholders, shape
+from naftiko_run.exposes.forward import METHODS
+from naftiko_run.exposes.router import ANY, placeholders, shape
 from naftiko_run.exposes.units import Route
 from naftiko_run.types import MISSING, Argument, Json, Selection
 
@@ -23,16 +24,23 @@ def describe(
         owners.setdefault((route.method, shape(route.path)), set()).add(route.adapter)
     templates: dict[str, str] = {}
     identifiers: set[str] = set()
-    for route in routes:
+    # What forwards answer comes behind what has a route of its own.
+    for route in sorted(routes, key=lambda route: route.method == ANY):
         shared = len(owners[route.method, shape(route.path)]) > 1
         path = f"/{route.adapter}{route.path}" if shared else route.path
         # Templates that differ in names alone are the same path: the first one's names count.
         template = templates.setdefault(shape(path), _PLACEHOLDER.sub(r"{\1}", path))
         names = dict(zip(placeholders(path), placeholders(template), strict=True))
         operations = paths.setdefault(template, {})
-        if isinstance(operations, dict) and route.method.lower() not in operations:
-            identifier = _identifier(route, identifiers)
-            operations[route.method.lower()] = _operation(route, names, identifier)
+        if not isinstance(operations, dict):
+            continue
+        # OpenAPI has no word for every method: the usual ones stand for them.
+        methods = [route.method] if route.method != ANY else _methods(route)
+        for method in methods:
+            if method.lower() not in operations:
+                one = route if route.method != ANY else _forwarded(route, method)
+                identifier = _identifier(one, identifiers)
+                operations[method.lower()] = _operation(one, names, identifier)
     info: dict[str, Json] = {"title": title, "version": version or "1.0.0"}
     return {
         "openapi": "3.1.0",
@@ -40,6 +48,17 @@ def describe(
         "paths": paths,
         "components": {"schemas": {"Problem": _PROBLEM}},
     }
+
+
+def _methods(route: Route) -> list[str]:
+    return [method for method in METHODS if method not in route.excluded]
+
+
+def _forwarded(route: Route, method: str) -> Route:
+    """Take one method of a forward for a route of its own."""
+    name = f"{route.name}-{method.lower()}" if route.name else ""
+    description = route.description or f"Passed on to {route.call}."
+    return replace(route, method=method, name=name, description=description)
 
 
 def _identifier(route: Route, taken: set[str]) -> str:
@@ -82,6 +101,8 @@ def _operation(route: Route, names: Mapping[str, str], identifier: str) -> dict[
     if parameters:
         operation["parameters"] = parameters
     body = _request_body([a for a in every if _place(a, names, route.method) in _IN_BODY])
+    if route.forwarder is not None and route.method in _WRITES:
+        body = {"content": {"*/*": {}}}
     if body is not None:
         operation["requestBody"] = body
     return operation
@@ -198,8 +219,14 @@ def _responses(route: Route) -> dict[str, Json]:
             "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
         },
     }
-    if route.flow is None:
+    if route.flow is None and route.forwarder is None:
         return {"501": problem}
+    if route.forwarder is not None:
+        return {
+            "default": {"description": f"The answer of {route.call}", "content": {"*/*": {}}},
+            "502": problem,
+            "504": problem,
+        }
     answer: Json = {
         "description": f"The answer of {route.call}" if route.call else "The answer",
         "content": {"application/json": {"schema": {}}},

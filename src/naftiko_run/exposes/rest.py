@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from naftiko_run.errors import FieldProblem, InputError
 from naftiko_run.exposes.auth import settled
+from naftiko_run.exposes.forward import ForwardEndpoint
 from naftiko_run.exposes.messages import (
     BODY_SECONDS,
     MAX_BODY,
@@ -29,7 +30,7 @@ from naftiko_run.exposes.messages import (
     send_bytes,
 )
 from naftiko_run.exposes.problems import MEDIA_TYPE, Problem, problem_of, unservable
-from naftiko_run.exposes.router import Match, Router, shape
+from naftiko_run.exposes.router import ANY, Match, Router, shape, takes_rest
 from naftiko_run.exposes.units import Route
 from naftiko_run.mapping.json_codec import loads
 from naftiko_run.types import MISSING, Argument, Flow, Headers, Json, Missing, Selection, Text
@@ -184,12 +185,15 @@ class Claim:
     """The endpoints that share a method and path.
 
     Several of one adapter differ by constant query parameters; those of several adapters are
-    reachable under their prefixes alone, which ``conflict`` lists.
+    reachable under their prefixes alone, which ``conflict`` lists. One that ``forwards`` takes
+    queries as they are, and with ``rest`` whatever is below its path.
     """
 
-    endpoints: tuple[Endpoint, ...]
+    endpoints: tuple[Endpoint | ForwardEndpoint, ...]
     conflict: tuple[str, ...] = ()
     selective: bool = False
+    forwards: bool = False
+    rest: bool = False
 
 
 @dataclass(slots=True)
@@ -217,11 +221,14 @@ class RestFace:
         """Build the router: each route at its own path and below its adapter's namespace."""
         self.router: Router[Claim] = Router()
         self._read_body = BodyReader(body_seconds)
-        self._endpoints: dict[int, Endpoint] = {}
+        self._endpoints: dict[int, Endpoint | ForwardEndpoint] = {}
+        self._forwards = [route for route in routes if route.method == ANY]
         claims: dict[tuple[str, str], _Claimants] = {}
         for route in routes:
             for path in (f"/{route.adapter}{route.path}", route.path):
-                claimants = claims.setdefault((shape(path), route.method), _Claimants(path))
+                rest = "/*" if route.method == ANY and takes_rest(path) else ""
+                key = (shape(path) + rest, route.method)
+                claimants = claims.setdefault(key, _Claimants(path))
                 claimants.add(route, path)
         for (_, method), claimants in claims.items():
             self._claim(method, claimants)
@@ -234,18 +241,28 @@ class RestFace:
             own = {route.adapter for route in claimants.prefixed}
             routes = [r for r in routes if r.adapter in own] or claimants.prefixed
         conflict: tuple[str, ...] = ()
-        if len({route.adapter for route in routes}) > 1:
-            conflict = tuple(f"/{r.adapter}{r.path}" for r in routes)
+        others = [] if method == ANY or claimants.prefixed else self._forwarding(routes)
+        if len({route.adapter for route in (*routes, *others)}) > 1:
+            conflict = tuple(f"/{r.adapter}{r.path}" for r in (*routes, *others))
         # A route that asks for a constant query comes before one that does not.
         ordered = sorted(routes, key=lambda route: -len(route.query))
         endpoints = tuple(self._endpoint(route) for route in ordered)
         selective = any(route.query for route in routes)
-        self.router.add(claimants.path, method, Claim(endpoints, conflict, selective))
+        forwards = method == ANY
+        rest = forwards and takes_rest(claimants.path)
+        claim = Claim(endpoints, conflict, selective, forwards, rest)
+        self.router.add(claimants.path, method, claim)
 
-    def _endpoint(self, route: Route) -> Endpoint:
+    def _forwarding(self, routes: Sequence[Route]) -> list[Route]:
+        """Find the forwards of other adapters that have the path of these routes."""
+        adapters, shapes = {r.adapter for r in routes}, {shape(r.path) for r in routes}
+        return [f for f in self._forwards if f.adapter not in adapters and shape(f.path) in shapes]
+
+    def _endpoint(self, route: Route) -> Endpoint | ForwardEndpoint:
         known = self._endpoints.get(id(route))
         if known is None:
-            known = self._endpoints[id(route)] = Endpoint(route, self._read_body)
+            kind = ForwardEndpoint if route.method == ANY else Endpoint
+            known = self._endpoints[id(route)] = kind(route, self._read_body)
         return known
 
     def find(self, scope: Scope) -> list[Match[Claim]]:
@@ -254,7 +271,12 @@ class RestFace:
 
     def serves(self, scope: Scope) -> bool:
         """Say whether a route has the path and the method of a request."""
-        return self.router.best(_raw_path(scope), scope["method"]) is not None
+        return self.claims(_raw_path(scope), scope["method"])
+
+    def claims(self, raw_path: bytes, method: str) -> bool:
+        """Say whether a route is meant for a path itself, not for whatever is below another."""
+        found = self.router.best(raw_path, method)
+        return found is not None and not found[0].rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -265,7 +287,8 @@ class RestFace:
         claim, captures = found
         query_string: bytes = scope["query_string"]
         try:
-            query = parse_pairs(query_string) if query_string else _NOTHING
+            read = query_string and not claim.forwards
+            query = parse_pairs(query_string) if read else _NOTHING
         except ValueError as error:
             await _send_problem(send, Problem(400, f"the query {error}"))
             return
@@ -310,7 +333,9 @@ def _raw_path(scope: Scope) -> bytes:
     return raw.partition(b"?")[0] if b"?" in raw else raw
 
 
-def _choose(endpoints: Sequence[Endpoint], query: Mapping[str, Json]) -> Endpoint | None:
+def _choose(
+    endpoints: Sequence[Endpoint | ForwardEndpoint], query: Mapping[str, Json]
+) -> Endpoint | ForwardEndpoint | None:
     for endpoint in endpoints:
         if all(query.get(name) == value for name, value in endpoint.route.query):
             return endpoint

@@ -2,7 +2,8 @@
 
 Templates hold ``{name}`` and ``{{name}}`` anywhere in a segment, with names that no web framework
 accepts (``{plan-id}``, ``{id.project}``). A placeholder matches one or more characters of one
-segment. Of several matches the one with more literal characters wins, then the one with fewer
+segment, one named ``path`` at the end of a template for :data:`ANY` method all that remains, also
+nothing. Of several matches the one with more literal characters wins, then the one with fewer
 placeholders, then the earlier. Segments are split before they are decoded, in templates as in
 paths: ``%2F`` divides nothing.
 """
@@ -18,6 +19,9 @@ T = TypeVar("T")
 _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}|\{([^{}]+)\}")
 _NO_CAPTURES: Mapping[str, str] = MappingProxyType({})
 
+ANY = "*"
+"""Every method that a path has no route of its own for."""
+
 
 @dataclass(slots=True)
 class _Leaf(Generic[T]):
@@ -26,6 +30,7 @@ class _Leaf(Generic[T]):
     rank: tuple[int, int, int]
     values: dict[str, T]
     names: dict[str, tuple[str, ...]]
+    rest: bool = False
 
 
 @dataclass(slots=True)
@@ -33,6 +38,7 @@ class _Node(Generic[T]):
     literal: dict[str, "_Node[T]"] = field(default_factory=dict)
     patterns: dict[str, "tuple[re.Pattern[str], _Node[T]]"] = field(default_factory=dict)
     any: "_Node[T] | None" = None
+    rest: _Leaf[T] | None = None
     leaf: _Leaf[T] | None = None
 
 
@@ -65,6 +71,18 @@ def shape(path: str) -> str:
     return "/".join(_decoded(_PLACEHOLDER.sub("{}", segment)) for segment in split(path))
 
 
+def takes_rest(path: str) -> bool:
+    """Say whether a template for any method ends in what matches all that remains."""
+    last = _PLACEHOLDER.fullmatch(path.rstrip("/").rpartition("/")[2])
+    return last is not None and (last[1] or last[2].strip()) == "path"
+
+
+def _after(path: str, count: int) -> str:
+    """Return what follows so many segments, as it was received."""
+    segments = path.lstrip("/").split("/", count)
+    return segments[count] if len(segments) > count else ""
+
+
 class Router(Generic[T]):
     """Finds what serves a path; ``T`` is whatever a method of a path leads to."""
 
@@ -78,19 +96,25 @@ class Router(Generic[T]):
 
     def add(self, path: str, method: str, value: T) -> bool:
         """Add a route; False, and nothing happens, where its path and method are taken."""
+        rest = method == ANY and takes_rest(path)
         node = self._root
-        for segment in split(path):
+        for segment in split(path)[: -1 if rest else None]:
             node = _child(node, segment)
         self._count += 1
-        if node.leaf is None:
-            node.leaf = _Leaf(_rank(path, self._count), {}, {})
-        if method in node.leaf.values:
+        leaf = node.rest if rest else node.leaf
+        if leaf is None:
+            leaf = _Leaf(_rank(path, self._count, rest=rest), {}, {}, rest)
+            if rest:
+                node.rest = leaf
+            else:
+                node.leaf = leaf
+        if method in leaf.values:
             return False
         names = tuple(placeholders(path))
-        node.leaf.values[method] = value
-        node.leaf.names[method] = names
+        leaf.values[method] = value
+        leaf.names[method] = names
         if not names and path.isascii() and "%" not in path:
-            self._literal[path.encode()] = node.leaf.values
+            self._literal[path.encode()] = leaf.values
         return True
 
     def best(self, raw_path: bytes, method: str) -> tuple[T, Mapping[str, str]] | None:
@@ -101,6 +125,8 @@ class Router(Generic[T]):
         for match in self.find(raw_path):
             if method in match.values:
                 return match.values[method], match.captures(method)
+            if ANY in match.values:
+                return match.values[ANY], match.captures(ANY)
         return None
 
     def find(self, raw_path: bytes) -> list[Match[T]]:
@@ -110,7 +136,12 @@ class Router(Generic[T]):
         leaves = list(_walk(self._root, segments, 0, ()))
         if len(leaves) > 1:
             leaves.sort(key=lambda found: found[0].rank)
-        return [Match(leaf.values, leaf.names, captures) for leaf, captures in leaves]
+        return [
+            Match(leaf.values, leaf.names, captures)
+            if not leaf.rest
+            else Match(leaf.values, leaf.names, (*captures[:-1], _after(path, int(captures[-1]))))
+            for leaf, captures in leaves
+        ]
 
 
 def _decoded(segment: str) -> str:
@@ -139,8 +170,8 @@ def _pattern(segment: str) -> str:
     return text + re.escape(_decoded(segment[end:]))
 
 
-def _rank(path: str, order: int) -> tuple[int, int, int]:
-    names = len(placeholders(path))
+def _rank(path: str, order: int, *, rest: bool) -> tuple[int, int, int]:
+    names = len(placeholders(path)) + rest
     literal = sum(len(_decoded(segment)) for segment in split(_PLACEHOLDER.sub("", path)))
     return (-literal, names, order)
 
@@ -148,6 +179,8 @@ def _rank(path: str, order: int) -> tuple[int, int, int]:
 def _walk(
     node: _Node[T], segments: Sequence[str], index: int, captures: tuple[str, ...]
 ) -> Iterator[tuple[_Leaf[T], tuple[str, ...]]]:
+    if node.rest is not None:
+        yield node.rest, (*captures, str(index))
     if index == len(segments):
         if node.leaf is not None:
             yield node.leaf, captures

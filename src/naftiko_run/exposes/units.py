@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from naftiko_run.exposes.auth import Authenticator
-from naftiko_run.exposes.router import shape
+from naftiko_run.exposes.router import ANY, shape, takes_rest
 from naftiko_run.findings import Finding
-from naftiko_run.types import Argument, Flow, Json
+from naftiko_run.types import Argument, Flow, Forwarder, Json
 
 if TYPE_CHECKING:
     from naftiko_run.exposes.mcp_extension import Extension
@@ -24,7 +24,9 @@ class Route:
     ``path`` is the route's template below the listener; ``query`` are constant query parameters
     that a request must carry. ``constants`` are names, with their places, that always have the
     document's value: a caller's counts for nothing. ``responses`` is what OpenAPI says of the
-    answers, empty where the document says nothing.
+    answers, empty where the document says nothing. A route of
+    :data:`~naftiko_run.exposes.router.ANY` method passes requests on with its ``forwarder``, but
+    for those of ``excluded`` methods; ``whole`` says that it needs a body as a whole.
     """
 
     method: str
@@ -41,6 +43,9 @@ class Route:
     call: str = ""
     authenticator: Authenticator | None = None
     title: str = ""
+    forwarder: Forwarder | None = None
+    excluded: frozenset[str] = frozenset()
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +233,7 @@ class Listener:
 
     def endpoint(self, namespace: str) -> str:
         """Return the shortest path of an MCP adapter's endpoint."""
-        shapes = [shape(route.path) for route in self.routes]
+        shapes = [shape(r.path) for r in self.routes if r.method != ANY or not takes_rest(r.path)]
         taken = any(s == "mcp" or (s.startswith("{}") and "/" not in s) for s in shapes)
         return "/mcp" if len(self.servers) == 1 and not taken else f"/{namespace}/mcp"
 

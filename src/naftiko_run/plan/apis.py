@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from naftiko_run.consumes.credentials import Credentials, compile_credentials, placeholder_of
+from naftiko_run.consumes.forward import CompiledForward, compile_forward
 from naftiko_run.consumes.operation import CompiledOperation, compile_operation
 from naftiko_run.consumes.signing import SCHEMES
 from naftiko_run.consumes.target import Target, find_target
@@ -13,7 +14,7 @@ from naftiko_run.errors import UnsupportedError
 from naftiko_run.findings import Finding
 from naftiko_run.flows.parameters import misfits
 from naftiko_run.mapping.scope import ARGUMENT_ROOTS, Scope
-from naftiko_run.spec.document import ConsumedOperation, Consumes, Loaded, Unit
+from naftiko_run.spec.document import ConsumedOperation, Consumes, Forward, Loaded, Unit
 from naftiko_run.types import Binds, Client
 
 _ORIGIN = re.compile(r"(https?://[^/?#]+)(.*)", re.IGNORECASE | re.DOTALL)
@@ -228,6 +229,33 @@ class Apis:
             "E-CALL-OPERATION",
             f"no operation {name!r} in {namespace!r}",
             suggestion(call, names) or "define it, or call one that exists",
+        )
+
+    def forward(self, spec: Forward) -> CompiledForward | Finding:
+        """Compile what passes requests on to an API; the finding says why there is none."""
+        if spec.problem is not None:
+            return spec.problem
+        api = self.by_namespace.get(spec.target)
+        if api is not None:
+            return compile_forward(
+                spec,
+                api.spec,
+                scope=api.scope,
+                target=api.target,
+                credentials=api.credentials,
+                client=api.client,
+            )
+        where = spec.where.at("targetNamespace")
+        cause = self.missing.get(spec.target) or self.anything_missing
+        if cause is not None:
+            return where.error(
+                "E-FORWARD", f"{spec.target!r} is not there: {cause.message}", cause.fix
+            )
+        return where.error(
+            "E-FORWARD",
+            f"no consumed namespace {spec.target!r} to forward to",
+            suggestion(spec.target, list(self.by_namespace))
+            or "add it under 'consumes', or import it",
         )
 
     def _namespace(self, call: str) -> str | None:

@@ -8,12 +8,13 @@ from itertools import count
 from naftiko_run.callers.nonces import Nonces
 from naftiko_run.exposes.auth import Authenticator
 from naftiko_run.exposes.guard import is_loopback
-from naftiko_run.exposes.router import shape
+from naftiko_run.exposes.router import shape, takes_rest
 from naftiko_run.exposes.units import Listener, Route, SkillServer, Tool, ToolServer
 from naftiko_run.findings import Finding, in_order
 from naftiko_run.plan.apis import Apis, Upstreams
 from naftiko_run.plan.callers import Means, authenticator_of
 from naftiko_run.plan.contents import Contents, contents_of, lacking
+from naftiko_run.plan.forwards import forward_route, leads_to, name_of
 from naftiko_run.plan.names import tool_name
 from naftiko_run.plan.runs import Compiled, Compiler
 from naftiko_run.plan.served import ServedContent, ServedUnit
@@ -156,7 +157,7 @@ class _Compiler:
         self.plan.findings.extend(self._without_sandboxed())
         exposed: dict[str, Adapter] = {}
         for written in self.document.adapters:
-            if not (written.units or written.resources or written.prompts):
+            if not (written.units or written.resources or written.prompts or written.forwards):
                 continue
             adapter = self._unique(written)
             exposed.setdefault(written.namespace, adapter)
@@ -167,6 +168,7 @@ class _Compiler:
             site = self._joined(adapter)
             if adapter.type == "rest":
                 site.routes.extend(self._routes(adapter, authenticator))
+                site.routes.extend(self._forwards(adapter, authenticator))
             else:
                 site.servers.append(self._server(adapter, authenticator))
                 self.places.append((site, len(site.servers) - 1, adapter))
@@ -233,12 +235,15 @@ class _Compiler:
         names = [f"resource {each.uri}" for each in adapter.resources]
         names += [f"prompt {each.name}" for each in adapter.prompts]
         names += [f"skill {each.name}" for each in adapter.skills]
+        names += [name_of(each) for each in adapter.forwards]
         self.plan.contents.extend(
             ServedContent(self.loaded.file, adapter, name, finding) for name in names
         )
         if adapter.type == "rest":
             routes = (route_of(unit, adapter, finding) for unit in adapter.units)
-            self._joined(adapter).routes.extend(routes)
+            site = self._joined(adapter)
+            site.routes.extend(routes)
+            site.routes.extend(forward_route(f, adapter, finding) for f in adapter.forwards)
 
     def _without_sandboxed(self) -> list[Finding]:
         """Leave out notices of variables that only sandboxed APIs need: they have a value."""
@@ -327,6 +332,25 @@ class _Compiler:
             compiled = self._compile(unit, adapter, name)
             routes.append(route_of(unit, adapter, compiled, authenticator))
         return routes
+
+    def _forwards(self, adapter: Adapter, authenticator: Authenticator | None) -> list[Route]:
+        routes: dict[str, Route] = {}
+        for spec in adapter.forwards:
+            key = f"{shape(spec.path)}{takes_rest(spec.path)}"
+            compiled = self.apis.forward(spec)
+            if key in routes:
+                compiled = spec.where.error(
+                    "E-ROUTE-SHADOWED",
+                    f"an earlier resource already forwards {spec.path}",
+                    "give it a path of its own",
+                )
+            else:
+                routes[key] = forward_route(spec, adapter, compiled, authenticator)
+            if isinstance(compiled, Finding):
+                self.report(compiled)
+            what = compiled if isinstance(compiled, Finding) else leads_to(compiled)
+            self.plan.contents.append(ServedContent(self.loaded.file, adapter, name_of(spec), what))
+        return list(routes.values())
 
     def _shadowed(self, unit: Unit, earlier: Unit, adapter: Adapter) -> None:
         finding = unit.where.error(

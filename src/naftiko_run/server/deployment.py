@@ -49,7 +49,7 @@ def line_of(listener: Listener, port: int) -> str:
     base = f"http://{authority(listener.address, port)}"
     served = []
     if listener.routes:
-        count = sum(1 for route in listener.routes if route.flow)
+        count = sum(1 for route in listener.routes if route.flow or route.forwarder)
         served.append(f"REST {base} ({_count(count, 'route')}, docs {base}/docs)")
     for server in listener.servers:
         path = listener.endpoint(server.namespace)

@@ -4,7 +4,8 @@ This is uvicorn's place for a protocol, and half of what a request costs there: 
 per request that nobody asks for, and one timer looks after all connections. What the parser would
 collect without any bound has one here: a head has to come within :data:`HEAD_SECONDS` and
 :data:`MAX_HEAD`, and a whole message, its trailer fields too, within :data:`MAX_MESSAGE`; the limit
-of a body is the faces' own, and lower.
+of a body is the faces' own, and lower. A body that is passed on while it comes has none, and what
+brings no body between its pieces has this one.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from starlette.types import ASGIApp, Scope
 from uvicorn import Config
 from uvicorn.server import ServerState
 
+from naftiko_run.exposes.messages import STREAMED
 from naftiko_run.server.exchange import BUFFERED, Exchange
 
 MAX_HEAD = 64 * 1024
@@ -195,6 +197,8 @@ class HttpProtocol(asyncio.Protocol):
             exchange.feed(body)
             if exchange.size > BUFFERED:
                 self._hold_reading()
+            if STREAMED in exchange.scope and not exchange.complete:
+                self._size = 0
 
     def on_message_complete(self) -> None:
         """Expect the next head."""

@@ -320,6 +320,24 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Forward:
+    """A REST resource whose requests are passed on to a consumed API.
+
+    ``target`` is the API's namespace, ``trusted`` the header fields of the caller that go on.
+    ``methods`` have operations of their own at this path. ``problem`` says why it cannot be served.
+    """
+
+    where: Where
+    path: str
+    target: str
+    trusted: tuple[str, ...] = ()
+    name: str = ""
+    description: str = ""
+    methods: frozenset[str] = frozenset()
+    problem: Finding | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class McpResource:
     """What MCP clients read by its URI: the outcome of a unit, or the files of a folder.
 
@@ -426,9 +444,8 @@ class Adapter:
     ``type`` is ``rest``, ``mcp`` or ``skill``; ``port`` None where none is written. ``skills`` are
     a skill adapter's. ``resources`` and ``prompts`` are an MCP adapter's, and so are ``ttl_ms`` and
     ``cache_scope``: how long, and by whom, what it lists may be kept; None and empty where nothing
-    is written. ``written_as`` is the
-    namespace that stands in the file, where it is served under another because somebody else has
-    that one.
+    is written. ``forwards`` are a REST adapter's. ``written_as`` is the namespace that stands in
+    the file, where it is served under another because somebody else has that one.
     """
 
     where: Where
@@ -442,6 +459,7 @@ class Adapter:
     resources: tuple[McpResource, ...] = ()
     prompts: tuple[McpPrompt, ...] = ()
     skills: tuple[Skill, ...] = ()
+    forwards: tuple[Forward, ...] = ()
     authentication: Authentication | None = None
     ttl_ms: int | None = None
     cache_scope: str = ""

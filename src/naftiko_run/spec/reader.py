@@ -24,6 +24,7 @@ from naftiko_run.spec.document import (
     Consumes,
     Document,
     ForEach,
+    Forward,
     Hints,
     Import,
     Info,
@@ -646,16 +647,8 @@ def _adapter(node: Node, kind: str, units: tuple[Unit, ...]) -> Adapter:
     resources = tuple(_mcp_resources(node)) if kind == "mcp" else ()
     prompts = tuple(_mcp_prompts(node)) if kind == "mcp" else ()
     skills = tuple(_skills(node)) if kind == "skill" else ()
-    others = _other_parts(node) if kind == "rest" else ""
-    if not units and others:
-        node.report(
-            node.where.notice(
-                "I-NOT-SERVED",
-                f"of this {kind} adapter nothing is served: it has {others} alone",
-                "leave it: it does no harm",
-            )
-        )
-    elif kind != "skill" and not (units or resources or prompts):
+    forwards = tuple(_forwards(node)) if kind == "rest" else ()
+    if kind != "skill" and not (units or resources or prompts or forwards):
         needed = "resources" if kind == "rest" else "tools"
         node.report(
             node.where.error(
@@ -685,6 +678,7 @@ def _adapter(node: Node, kind: str, units: tuple[Unit, ...]) -> Adapter:
         resources=tuple(replace(r, unit=replace(r.unit, max_binary_size=size)) for r in resources),
         prompts=prompts,
         skills=skills,
+        forwards=forwards,
         authentication=_authentication(node),
     )
 
@@ -713,10 +707,34 @@ def _cache_scope(node: Node) -> str:
     return "private"
 
 
-def _other_parts(node: Node) -> str:
-    """Name what a REST adapter without routes has instead."""
-    forwards = any(resource.has("forward") for resource in node.entries("resources"))
-    return "'forward'" if forwards else ""
+def _forwards(node: Node) -> Iterator[Forward]:
+    quiet = replace(node, report=lambda _: None)  # what they say of resources is said for units
+    for resource in quiet.entries("resources"):
+        block = replace(resource, report=node.report).mapping("forward")
+        if block is None:
+            continue
+        path = paths.join(resource.text("path") or "", "") or "/"
+        target = (block.text("targetNamespace") or "").strip()
+        problem = block.where.error(
+            "E-FORWARD",
+            f"the forward at {path!r} has no 'targetNamespace'",
+            "add the namespace of a consumed API",
+            key=True,
+        )
+        yield Forward(
+            where=block.where,
+            path=path,
+            target=target,
+            trusted=block.texts("trustedHeaders"),
+            name=_own_name(resource),
+            description=resource.text("description", "label", "display") or "",
+            methods=frozenset(
+                (operation.text("method") or "GET").strip().upper()
+                for operation in resource.entries("operations")
+                if paths.join(path, operation.text("path") or "") == path
+            ),
+            problem=None if target else problem,
+        )
 
 
 def _rest_units(node: Node) -> Iterator[Unit]:
