@@ -166,7 +166,7 @@ async def serving(
     silence: float | None = None,
     engine: str = "httptools",
 ) -> AsyncIterator[Served]:
-    """Serve a document; ``seconds`` is how long the upstream may be silent, ``silence`` how long a caller may."""
+    """Serve a document; the upstream may be silent for ``seconds``, a caller for ``silence``."""
     path = folder / "proxy.yaml"
     path.write_text(text, "utf-8")
     loaded = load(path, Settings(environ=environ or {}), schema=check)
