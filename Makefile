@@ -18,8 +18,8 @@ shipyard: install  ## run the APIs that examples/shipyard calls, until interrupt
 test: install  ## run the tests, two files at a time (ARGS="-k name" to choose)
 	$(VENV)/bin/pytest -n 2 --dist loadfile $(if $(filter command\ line environment,$(origin ARGS)),$(ARGS))
 
-conformance: install  ## run the MCP conformance suite, which npm downloads; it must not be skipped
-	NAFTIKO_CONFORMANCE=required $(VENV)/bin/pytest tests/conformance
+conformance: install  ## run the MCP conformance suite and other people's clients, which npm downloads
+	NAFTIKO_CONFORMANCE=required $(VENV)/bin/pytest tests/conformance tests/clients
 
 check: install  ## format, lint and types, changing nothing
 	$(VENV)/bin/ruff format --check .

@@ -1,23 +1,17 @@
-"""The conformance suite as a program: installed with npm, run against a URL, its findings read."""
+"""The conformance suite as a program: run against a URL, its findings read."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-NODE = "node@22"
+from tests.npm import node_of
+
 SUITE = "@modelcontextprotocol/conformance@0.2.0-alpha.12"
-INSTALL_SECONDS = 300
 RUN_SECONDS = 300
-
-
-class CannotInstallError(Exception):
-    """The suite cannot be had here; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -62,35 +56,7 @@ def _read(file: Path) -> tuple[str, dict[str, str]]:
     }
 
 
-def install(folder: Path) -> Suite:
-    """Install the suite, with the Node that it needs, once.
-
-    Raises:
-        CannotInstallError: there is no npm, or no registry that it reaches.
-    """
-    modules = folder / "node_modules"
-    suite = Suite(
-        modules / ".bin" / "node",
-        modules / "@modelcontextprotocol" / "conformance" / "dist" / "index.js",
-    )
-    if suite.node.exists() and suite.script.exists():
-        return suite
-    npm = shutil.which("npm")
-    if npm is None:
-        raise CannotInstallError("npm is not installed")
-    command = [npm, "install", "--no-fund", "--no-audit", "--prefix", str(folder), NODE, SUITE]
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=INSTALL_SECONDS,
-            check=False,
-            env={**os.environ, "NO_UPDATE_NOTIFIER": "1"},
-        )
-    except subprocess.TimeoutExpired:
-        raise CannotInstallError(f"npm took longer than {INSTALL_SECONDS} seconds") from None
-    if done.returncode or not suite.script.exists() or not suite.node.exists():
-        why = " ".join(done.stderr.strip().splitlines()[-3:])
-        raise CannotInstallError(f"npm could not install {NODE} and {SUITE}: {why}")
-    return suite
+def suite_in(folder: Path) -> Suite:
+    """The suite in the folder that it was installed into."""
+    package = folder / "node_modules" / "@modelcontextprotocol" / "conformance"
+    return Suite(node_of(folder), package / "dist" / "index.js")

@@ -7,7 +7,6 @@ without being there is a regression, one that is there and passes is stale.
 Set ``NAFTIKO_CONFORMANCE=required`` where the suite must not be skipped.
 """
 
-import os
 import re
 import subprocess
 import sys
@@ -19,8 +18,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conformance.suite import CannotInstallError, Suite, install
+from tests.conformance.suite import SUITE, Suite, suite_in
 from tests.conformance.upstream import running_upstream
+from tests.npm import installed
 
 HERE = Path(__file__).parent
 CAPABILITY = str(HERE / "capability.yaml")
@@ -41,14 +41,7 @@ SCORES = {
 
 @pytest.fixture(scope="module")
 def suite(pytestconfig: pytest.Config) -> Suite:
-    cache = pytestconfig.cache
-    assert cache is not None
-    try:
-        return install(cache.mkdir("conformance"))
-    except CannotInstallError as error:
-        if os.environ.get("NAFTIKO_CONFORMANCE") == "required":
-            raise
-        pytest.skip(f"the conformance suite is not run: {error}")
+    return suite_in(installed(pytestconfig, "conformance", [SUITE]))
 
 
 @contextmanager

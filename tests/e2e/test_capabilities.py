@@ -54,6 +54,11 @@ def data(answer: Answer) -> Json:
 
 @pytest.fixture
 def stock(faces: Faces) -> Stock:
+    """Fill the sandbox."""
+    return stock_of(faces)
+
+
+def stock_of(faces: Faces) -> Stock:
     """Fill the sandbox through REST."""
     number = next(_numbers)
 
@@ -225,7 +230,8 @@ def _url(faces: Faces, route: str) -> str:
     return faces.identities if "/identities" in route else faces.keys
 
 
-def _endpoint(faces: Faces, tool: str) -> str:
+def endpoint_of(faces: Faces, tool: str) -> str:
+    """Say which MCP endpoint has a tool."""
     return faces.identities_mcp if tool.endswith(("identity", "identities")) else faces.keys_mcp
 
 
@@ -265,7 +271,7 @@ async def test_each_tool_does_what_it_says(
     faces: Faces, stock: Stock, operation: Operation, era: Era
 ) -> None:
     assert operation.tool
-    async with Client(_endpoint(faces, operation.tool), mode=era) as client:
+    async with Client(endpoint_of(faces, operation.tool), mode=era) as client:
         assert client.session.protocol_version == REVISIONS[era]
         result = await client.call_tool(operation.tool, stock.fill(operation.for_tool))
     assert not result.is_error, result
