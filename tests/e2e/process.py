@@ -23,7 +23,7 @@ ADAPTERS = (KEYS_REST, KEYS_MCP, IDENTITIES_REST, IDENTITIES_MCP)
 PATIENCE = 30.0
 """Seconds after which something that was awaited counts as never happening."""
 
-_SERVED = re.compile(r"(?:^|^naftiko-run: | and )(REST|MCP) (http://\S+) \(")
+_SERVED = re.compile(r"(?:^|^naftiko-run: | and )(REST|MCP|Skills) (http://\S+) \(")
 _PRIVATE = ("UNKEY_", "NAFTIKO_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE")
 
 

@@ -89,4 +89,4 @@ def test_ports_are_those_of_the_servers_and_of_the_files() -> None:
     assert f"Dockyard on port {DOCKYARD_PORT}" in PAGE
     for file in SHIPYARD.rglob("*.yaml"):
         ports = set(re.findall(r"127\.0\.0\.1:(\d+)", file.read_text("utf-8")))
-        assert ports <= {str(REGISTRY_PORT), str(DOCKYARD_PORT), "8700", "9700"}, file
+        assert ports <= {str(REGISTRY_PORT), str(DOCKYARD_PORT), "8700", "8710", "9700"}, file

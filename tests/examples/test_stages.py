@@ -10,8 +10,8 @@ import pytest
 from mcp_types import TextContent, TextResourceContents, ToolAnnotations
 
 from tests.e2e.upstream import Upstream
-from tests.e2e.wire import Json
-from tests.examples.shipyard import CALLER_TOKEN, SHIPYARD, TOOLS, Stage, copied, serving
+from tests.e2e.wire import Answer, Json
+from tests.examples.shipyard import CALLER_TOKEN, SHIPYARD, SKILLS, TOOLS, Stage, copied, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -256,7 +256,7 @@ async def test_stage_8_has_resources_behind_uris(serve: Serve) -> None:
         assert json.loads(text) == {"imo": "IMO-9456781", "name": "Pacific Dawn", "crew": crew}
         assert known(stage.registry)
         files = sorted(str(each.uri) for each in (await stage.client.list_resources()).resources)
-        assert files == ["shipyard://guides/berthing.md", "shipyard://guides/statuses.md"]
+        assert files[:2] == ["shipyard://guides/berthing.md", "shipyard://guides/statuses.md"]
         guide = (SHIPYARD / "guides" / "berthing.md").read_text("utf-8")
         assert await read(files[0]) == ("text/markdown", guide)
 
@@ -275,6 +275,34 @@ async def test_stage_8_has_prompts_of_a_template_and_of_a_file(serve: Serve) -> 
         ).messages
         assert isinstance(note.content, TextContent)
         assert note.content.text.startswith("Ship IMO-1 changes its crew in Oslo.")
+
+
+async def test_stage_8_has_a_skill_with_its_tools_and_instructions(serve: Serve) -> None:
+    folder = SHIPYARD / "skills" / "fleet-desk"
+    async with serve("08-resources-prompts-skills") as stage:
+
+        async def read(path: str) -> Answer:
+            answer = await stage.ask("GET", path, of=SKILLS)
+            assert answer.status == 200, answer
+            return answer
+
+        listed = (await read("")).json
+        assert (listed["count"], listed["skills"][0]["name"]) == (1, "fleet-desk")
+        skill = (await read("/fleet-desk")).json
+        ships, handover = skill["tools"]
+        invoked = {"targetNamespace": TOOLS, "action": "list-ships", "mode": "mcp"}
+        assert (ships["type"], ships["invocationRef"]) == ("derived", invoked)
+        assert (handover["type"], handover["instruction"]) == ("instruction", "handover.md")
+        files = (await read("/fleet-desk/contents")).json["files"]
+        assert [file["path"] for file in files] == ["SKILL.md", "handover.md"]
+        for name in ("SKILL.md", "handover.md"):
+            content = await read(f"/fleet-desk/contents/{name}")
+            assert content.text == (folder / name).read_text("utf-8")
+        refused = await stage.ask("GET", "/fleet-desk/contents/..%2f..%2fsecrets.yaml", of=SKILLS)
+        assert (refused.status, "dummy" in refused.text) == (400, False)
+        (over_mcp,) = (await stage.client.read_resource("skill://fleet-desk/SKILL.md")).contents
+        assert isinstance(over_mcp, TextResourceContents)
+        assert over_mcp.text == (folder / "SKILL.md").read_text("utf-8")
 
 
 async def test_stage_9_serves_one_function_as_tool_and_route(serve: Serve) -> None:
