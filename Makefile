@@ -3,7 +3,7 @@ ARGS ?= --sandbox capabilities/*.yaml
 VENV := .venv
 STAMP := $(VENV)/.installed
 
-.PHONY: help install run shipyard test conformance check format bench image clean
+.PHONY: help install run shipyard test conformance check format bench image compatibility clean
 help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 
@@ -32,6 +32,9 @@ format: install  ## format and mend what can be mended mechanically
 
 bench: install  ## measure throughput and latency
 	$(VENV)/bin/python bench/run.py
+
+compatibility: install  ## write docs/compatibility.md of the tests that prove it
+	$(VENV)/bin/python -m tests.cases.compatibility
 
 clean:  ## remove everything that was made
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -27,7 +27,7 @@ class Mark:
 
 
 @cache
-def tests() -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+def functions() -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
     """Give every test function by its name."""
     return {
         f"{file.relative_to(ROOT).as_posix()}::{node.name}": node
@@ -45,7 +45,7 @@ def marks() -> tuple[Mark, ...]:
     Raises:
         ValueError: a mark is not written out in a decorator of its test.
     """
-    found = [mark for test, node in tests().items() for mark in _of(test, node)]
+    found = [mark for test, node in functions().items() for mark in _of(test, node)]
     return tuple(sorted(set(found)))
 
 

@@ -240,10 +240,22 @@ def test_an_authentication_is_a_header_of_each_request(
     assert found.header(expected[0]) == [expected[1]]
 
 
-def test_an_api_key_may_be_in_the_query(serve: Serve) -> None:
-    key = {"type": "apikey", "key": "api key", "value": "{{SECRET}}", "placement": "query"}
-    found = sent(serve, build(api={"authentication": key}), SECRET="a&b")
-    assert found.target == "/v1/thing?api%20key=a%26b"
+@pytest.mark.parametrize(
+    ("placement", "shown"),
+    [
+        ("query", lambda r: r.target == "/v1/thing?api%20key=a%26b"),
+        ("cookie", lambda r: "a&b" in r.header("cookie")[0]),
+        ("body", lambda r: r.json == {"api key": "a&b", "n": 1}),
+    ],
+)
+def test_an_api_key_goes_where_its_placement_says(
+    serve: Serve, placement: str, shown: Json
+) -> None:
+    name = "api-key" if placement == "cookie" else "api key"
+    key = {"type": "apikey", "key": name, "value": "{{SECRET}}", "placement": placement}
+    operation: Fields = {"method": "POST", "body": {"type": "json", "data": {"n": 1}}}
+    found = sent(serve, build(api={"authentication": key}, operation=operation), SECRET="a&b")
+    assert shown(found), found
 
 
 def test_variables_reach_every_text_of_an_api(serve: Serve) -> None:
@@ -259,3 +271,13 @@ def test_a_tunnel_is_told(serve: Serve) -> None:
     served = serve(build(api={"tunnel": tunnel}))
     assert served.get("/run").status == 200
     assert [f.pointer for f in served.findings] == ["capability.consumes[0].tunnel"]
+
+
+def test_avro_is_read_for_both_faces(serve: Serve) -> None:
+    schema = {"type": "record", "name": "Ship", "fields": [{"name": "name", "type": "string"}]}
+    serve.upstream.reply = text(b"\x06Ada", "application/octet-stream")
+    operation = {"outputRawFormat": "avro", "outputSchema": "./ship.avsc"}
+    unit = {"outputParameters": [{"type": "string", "mapping": "$.name"}]}
+    served = serve(build(operation=operation, unit=unit), files={"ship.avsc": json.dumps(schema)})
+    assert served.get("/run").json == "Ada"
+    assert served.result("run") == "Ada"

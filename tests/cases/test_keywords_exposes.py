@@ -162,6 +162,16 @@ def test_a_resource_may_run_steps_and_map_what_they_give(serve: Serve) -> None:
     assert json.loads(content["text"]) == {"number": 1}
 
 
+def test_outputs_of_a_resource_are_mapped(serve: Serve) -> None:
+    outputs = [{"type": "string", "mapping": "$.name"}]
+    thing = {**CONTENT["resources"]["thing"], "outputParameters": outputs}
+    served = serve(build(mcp={"resources": {"thing": thing}}))
+    served.upstream.reply = answer({"name": "Ada", "secret": True})
+    read = {"method": "resources/read", "params": {"uri": "data://thing"}}
+    (content,) = served.rpc(read).json["result"]["contents"]
+    assert json.loads(content["text"]) == "Ada"
+
+
 def test_an_upstream_error_is_no_content_of_a_resource(serve: Serve) -> None:
     served = serve(build(mcp=CONTENT))
     served.upstream.reply = answer({"error": "none"}, 404)
@@ -238,6 +248,15 @@ def test_parameters_are_declared_for_an_adapter_a_resource_or_an_operation(
     assert (described["in"], described["schema"]["type"]) == ("query", "integer")
     assert described["description"] == "How many."
     assert served.get("/run?n=x").problem(400)["errors"][0]["field"] == "n"
+
+
+def test_a_pattern_is_checked(serve: Serve) -> None:
+    parameter = {"in": "query", "type": "string", "description": "C.", "pattern": "^[A-Z]{3}$"}
+    operation = {"inputParameters": {"code": {"in": "query"}}}
+    served = serve(build(operation=operation, route={"inputParameters": {"code": parameter}}))
+    assert served.get("/run?code=ABC").status == 200
+    assert served.get("/run?code=abc").problem(400)["errors"][0]["field"] == "code"
+    assert len(served.upstream.received) == 1
 
 
 def test_names_and_descriptions_of_a_route_are_in_its_openapi_description(serve: Serve) -> None:
@@ -379,6 +398,14 @@ def test_a_ref_may_give_a_flow_its_arguments(serve: Serve) -> None:
     served = serve(document)
     assert served.get("/run").status == 200
     assert served.upstream.last.target == "/v1/x/fixed"
+
+
+def test_tags_and_media_types_of_flows_change_nothing(serve: Serve) -> None:
+    flow: Fields = {"call": "up.do", "tags": ["x"], "outputMediaType": "image/png"}
+    document = build(unit={"ref": "shared.flow-0"})
+    served = serve(document.replace("capability:\n", "capability:\n" + _indented(flows(flow)), 1))
+    assert served.codes == []
+    assert served.get("/run").media_type == "application/json"
 
 
 def test_an_aggregate_without_a_namespace_is_told(serve: Serve) -> None:
