@@ -134,12 +134,13 @@ async def serving(
     *,
     environ: Mapping[str, str] | None = None,
     nonces: Nonces | None = None,
+    port: int = 0,
 ) -> AsyncIterator[Served]:
     """Serve a capability whose adapters share a port."""
     upstream = Upstream()
     plan = compiled(folder, text, upstream, environ=environ, nonces=nonces)
     (listener,) = plan.listeners
-    listening = bind("127.0.0.1", 0)
+    listening = bind("127.0.0.1", port)
     app = ListenerApp("127.0.0.1")
     await app.update(listener)
     server = HttpServer(app, listening)

@@ -59,7 +59,7 @@ class Authenticator:
         """Return one that lets nobody in, as these variables are not set."""
         detail = f"this adapter's authentication needs {', '.join(variables)}, which is not set"
         refusal = Refusal(Problem(503, detail, extra={"variables": list(variables)}))
-        return replace(self, refusal=lambda _: refusal)
+        return replace(self, refusal=lambda _: refusal, resource=None)
 
 
 async def settled(verdict: Verdict) -> Refusal | None:

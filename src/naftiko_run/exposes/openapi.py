@@ -42,11 +42,20 @@ def describe(
                 identifier = _identifier(one, identifiers)
                 operations[method.lower()] = _operation(one, names, identifier)
     info: dict[str, Json] = {"title": title, "version": version or "1.0.0"}
+    components: dict[str, Json] = {"schemas": {"Problem": _PROBLEM}}
+    # How the callers of each adapter authenticate, by the adapter's name.
+    schemes: dict[str, Json] = {
+        _component(route.adapter): dict(route.authenticator.security)
+        for route in routes
+        if route.authenticator is not None
+    }
+    if schemes:
+        components["securitySchemes"] = schemes
     return {
         "openapi": "3.1.0",
         "info": {**info, "description": description} if description else info,
         "paths": paths,
-        "components": {"schemas": {"Problem": _PROBLEM}},
+        "components": components,
     }
 
 
@@ -59,6 +68,11 @@ def _forwarded(route: Route, method: str) -> Route:
     name = f"{route.name}-{method.lower()}" if route.name else ""
     description = route.description or f"Passed on to {route.call}."
     return replace(route, method=method, name=name, description=description)
+
+
+def _component(adapter: str) -> str:
+    """Name a component after an adapter; the names of components have fewer characters."""
+    return re.sub(r"[^A-Za-z0-9._-]", "-", adapter)
 
 
 def _identifier(route: Route, taken: set[str]) -> str:
@@ -98,6 +112,11 @@ def _operation(route: Route, names: Mapping[str, str], identifier: str) -> dict[
         "tags": [route.adapter],
         "responses": _responses(route),
     }
+    if route.authenticator is not None:
+        # Only schemes of these two types have scopes (OpenAPI 3.1.0, Security Requirement Object).
+        scoped = route.authenticator.security.get("type") in ("oauth2", "openIdConnect")
+        scopes: list[Json] = list(route.authenticator.scopes) if scoped else []
+        operation["security"] = [{_component(route.adapter): scopes}]
     if parameters:
         operation["parameters"] = parameters
     body = _request_body([a for a in every if _place(a, names, route.method) in _IN_BODY])

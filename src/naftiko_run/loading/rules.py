@@ -20,6 +20,7 @@ _SECRETS: Final = {
     "basic": ("password",),
     "digest": ("password",),
     "bearer": ("token",),
+    "oauth2": ("clientSecret",),
     "apikey": ("value",),
 }
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -2,9 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
+from naftiko_run.callers.authority import Authority, is_http
+from naftiko_run.callers.claims import Policy
 from naftiko_run.callers.digest import digest
+from naftiko_run.callers.introspection import Client as IntrospectionClient
+from naftiko_run.callers.introspection import IntrospectedTokens
 from naftiko_run.callers.nonces import Nonces
+from naftiko_run.callers.oauth2 import Resource, Tokens, oauth2
 from naftiko_run.exposes.auth import Authenticator, apikey, basic, bearer
 from naftiko_run.findings import Finding
 from naftiko_run.flows.arguments import apikey_of
@@ -64,6 +70,14 @@ class _Fields:
             return ""
         return self.scope.constant_text(str(value), self.clause.where.at(name))
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Read a list of texts, or one text of several words."""
+        value = self.clause.fields.get(name)
+        entries = value if isinstance(value, list) else [value] if value is not None else []
+        where = self.clause.where.at(name)
+        found = [self.scope.constant_text(str(entry), where) for entry in entries]
+        return tuple(dict.fromkeys(word for text in found for word in text.split()))
+
     def lacking(self, *names: str) -> Finding | None:
         """Say which of these fields the clause does not have."""
         absent = [repr(name) for name in names if not self.clause.fields.get(name)]
@@ -94,6 +108,71 @@ def _digest(fields: _Fields, means: Means) -> Authenticator | Finding:
     return digest(fields.text("username"), fields.text("password"), fields.realm, means.nonces)
 
 
+def _oauth2(fields: _Fields, means: Means) -> Authenticator | Finding:
+    """Compile the clause of a resource server (section 1.8 of the language)."""
+    lacking = fields.lacking("authorizationServerUri", "resource")
+    if lacking:
+        return lacking
+    issuer, identifier = fields.text("authorizationServerUri"), fields.text("resource")
+    audience = fields.text("audience")
+    policy = Policy(
+        issuer=issuer,
+        audiences=(identifier, audience) if audience else (identifier,),
+        scopes=fields.texts("scopes"),
+    )
+    resource = Resource(
+        identifier=identifier, realm=fields.realm, token_endpoint=fields.text("tokenEndpoint")
+    )
+    tokens = _tokens(fields, policy, Authority(issuer, means.client))
+    wrong = _wrong_address(fields, issuer, resource)
+    if isinstance(tokens, Finding):
+        return tokens
+    return wrong or oauth2(resource, policy, tokens)
+
+
+def _tokens(fields: _Fields, policy: Policy, authority: Authority) -> Tokens | Finding:
+    way = fields.text("tokenValidation").lower() or "jwks"
+    if way == "introspection":
+        lacking = fields.lacking("clientId", "clientSecret")
+        if lacking:
+            return lacking
+        client = IntrospectionClient(
+            client_id=fields.text("clientId"),
+            client_secret=fields.text("clientSecret"),
+            endpoint=fields.text("introspectionEndpoint"),
+        )
+        return IntrospectedTokens(policy, authority, client)
+    if way != "jwks":
+        return fields.incomplete(
+            f"with tokenValidation {way!r}", "use jwks or introspection", "tokenValidation"
+        )
+    # What verifies signatures takes a while to load, and few adapters ask for tokens.
+    from naftiko_run.callers.keyring import Keyring  # noqa: PLC0415
+    from naftiko_run.callers.signed import SignedTokens  # noqa: PLC0415
+
+    return SignedTokens(policy, Keyring(authority, fields.text("jwksUri")))
+
+
+def _wrong_address(fields: _Fields, issuer: str, resource: Resource) -> Finding | None:
+    """Say which address cannot be one; those whose variable is not set are nothing yet."""
+    if fields.scope.unset:
+        return None
+    for name in ("authorizationServerUri", "jwksUri", "introspectionEndpoint"):
+        address = issuer if name == "authorizationServerUri" else fields.text(name)
+        if address and not (is_http(address) and "?" not in issuer and "#" not in address):
+            what = f"with a {name!r} that is no http or https address"
+            return fields.incomplete(what, "write https://…", name)
+    try:
+        parts = urlsplit(resource.identifier)
+    except ValueError:
+        parts = urlsplit("")
+    plain = resource.identifier.isascii() and resource.identifier.isprintable()
+    if not parts.scheme or not plain or "#" in resource.identifier:
+        what = "with a 'resource' that is no absolute URI without fragment"
+        return fields.incomplete(what, "write the address at which callers find it", "resource")
+    return None
+
+
 def _apikey(fields: _Fields, _: Means) -> Authenticator:
     name, place = apikey_of(fields.clause)
     return apikey(name, fields.text("value"), place, fields.realm)
@@ -104,4 +183,5 @@ _SCHEMES: dict[str, Callable[[_Fields, Means], Authenticator | Finding]] = {
     "basic": _basic,
     "bearer": _bearer,
     "digest": _digest,
+    "oauth2": _oauth2,
 }
