@@ -52,7 +52,7 @@ def ask(served: Served, token: str | None) -> tuple[Answer, Answer]:
 
 @pytest.mark.case(91)
 def test_a_bearer_token_from_a_file_lets_in_who_has_it(serve: Serve) -> None:
-    binds = "[{namespace: secrets, location: 'file:///secrets.env', keys: {TOKEN: CALLER}}]"
+    binds = "[{namespace: secrets, location: 'file:///./secrets.env', keys: {TOKEN: CALLER}}]"
     clause = "{type: bearer, token: '{{secrets.TOKEN}}'}"
     document = DOCUMENT.format(binds=binds, clause=clause)
     served = serve(document, files={"secrets.env": "CALLER=s3cret\n"})
