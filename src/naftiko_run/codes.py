@@ -99,11 +99,22 @@ _FILES = (
     _code(
         "E-NO-CAPABILITY",
         "No capability in the document",
-        "There is nothing to serve; the file may only share definitions with others.",
-        "Add 'capability', or serve the file that imports this one.",
+        "There is nothing to serve, and nothing that another file could import.",
+        "Add 'capability'.",
         """
         naftiko: "1.0.0-alpha2"
         info: {label: Ships, description: Ships at sea.}
+        """,
+    ),
+    _code(
+        "I-SHARED",
+        "A file that only shares definitions with others",
+        """It has no 'capability' but sections that other files import: it is read and checked, and
+        nothing of it is served by itself.""",
+        "Leave it, and serve the capability that imports it.",
+        """
+        naftiko: "1.0.0-alpha2"
+        consumes: [{type: http, namespace: ships, baseUri: 'https://ships.example'}]
         """,
     ),
     _code(

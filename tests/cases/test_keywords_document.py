@@ -89,7 +89,7 @@ def test_a_file_that_only_shares_is_not_served(serve: Serve) -> None:
     document = yaml.safe_load(build())
     document["consumes"] = document.pop("capability")["consumes"]
     served = serve(yaml.safe_dump(document, sort_keys=False))
-    assert "only shares" in served.finding("E-NO-CAPABILITY").message
+    assert "only shares" in served.finding("I-SHARED").message
     assert served.urls == {}
 
 

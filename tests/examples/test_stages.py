@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from mcp_types import TextContent, TextResourceContents, ToolAnnotations
 
+from tests.e2e.process import run
 from tests.e2e.upstream import Upstream
 from tests.e2e.wire import Answer, Json
 from tests.examples.shipyard import CALLER_TOKEN, SHIPYARD, SKILLS, TOOLS, Stage, copied, serving
@@ -116,6 +117,19 @@ def test_both_forms_have_the_same_stages() -> None:
     naftiko, ikanos = (sorted((SHIPYARD / form).glob("*.yaml")) for form in ("naftiko", "ikanos"))
     assert [file.name for file in naftiko] == [file.name for file in ikanos]
     assert [file.name[:2] for file in naftiko] == [f"{number:02}" for number in range(1, 12)]
+
+
+@pytest.mark.parametrize("form", ["naftiko", "ikanos"])
+def test_what_the_stages_share_is_sound(form: str) -> None:
+    shared = str(SHIPYARD / form / "shared")
+    validated = run("validate", "--strict", "--format=json", shared)
+    assert validated.returncode == 0, validated.stdout
+    codes = [finding["code"] for finding in json.loads(validated.stdout)["findings"]]
+    assert set(codes) == {"I-SHARED"}
+    for command in ("inspect", "serve"):
+        alone = run(command, shared)
+        assert (alone.returncode, alone.stdout) == (1, "")
+        assert alone.stderr.count("serve the capability that imports this file") == len(codes)
 
 
 async def test_stage_1_answers_what_is_written_and_calls_nothing(serve: Serve) -> None:

@@ -270,8 +270,8 @@ def test_a_file_that_only_shares_is_not_served_alone(
     found = loaded(tmp_path, text)
     assert found.document is None
     assert problems(found)[0] == (
-        "E-NO-CAPABILITY",
-        f"no 'capability' mapping: this file only shares definitions with others ({shares})",
+        "I-SHARED",
+        f"this file only shares definitions with others ({shares}): nothing is served",
         "serve the capability that imports this file",
     )
 

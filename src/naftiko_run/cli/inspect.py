@@ -26,8 +26,11 @@ def inspect(paths: Sequence[str], settings: Settings) -> int:
         print(f"{chr(10) if number else ''}{printable(title)}")
         for line in lines:
             print(printable(line))
+    if not prepared.plan.serves_anything:
+        show(prepared.findings)
+        return INVALID
     show([f for f in prepared.findings if f.severity == "error"])
-    return OK if prepared.plan.serves_anything else INVALID
+    return OK
 
 
 def _title(served: ServedUnit | ServedContent) -> str:

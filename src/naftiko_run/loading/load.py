@@ -41,7 +41,7 @@ def load(path: Path, settings: Settings, *, schema: Callable[..., list[Finding]]
     if source.cut is not None:
         document, findings = _of_a_cut_copy(source, document, findings)
     if document is None:
-        if any(finding.code == "E-NO-CAPABILITY" for finding in findings):
+        if any(finding.code in ("E-NO-CAPABILITY", "I-SHARED") for finding in findings):
             # A file that only shares is no less a document of the language.
             findings.extend(unless_told(schema(source, strict=settings.strict), findings))
         return Loaded(file=file, findings=findings, files=(source.path,))

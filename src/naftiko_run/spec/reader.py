@@ -238,10 +238,9 @@ def _no_capability(root: Node) -> Finding:
             "no 'capability' mapping: there is nothing to serve",
             "add 'capability' with 'consumes' and 'exposes'",
         )
-    return root.where.error(
-        "E-NO-CAPABILITY",
-        "no 'capability' mapping: this file only shares definitions with others"
-        f" ({', '.join(shared)})",
+    return root.where.notice(
+        "I-SHARED",
+        f"this file only shares definitions with others ({', '.join(shared)}): nothing is served",
         "serve the capability that imports this file",
     )
 
