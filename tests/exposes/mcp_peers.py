@@ -1,5 +1,6 @@
 """MCP faces in process: tools that answer in every way there is, and requests to ask them with."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -237,3 +238,38 @@ async def ask(
     raw = sent[0]["headers"]
     body = b"".join(part.get("body", b"") for part in sent[1:])
     return Answer(int(sent[0]["status"]), {n.decode(): v.decode("latin-1") for n, v in raw}, body)
+
+
+class Listening:
+    """A client that listens: what it was sent so far, and the end."""
+
+    def __init__(self, face: McpFace, request_id: object = 1, **wanted: object) -> None:
+        self.sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        notifications = wanted or {"toolsListChanged": True}
+        params = {"notifications": notifications, "_meta": META}
+        asked = request(message("subscriptions/listen", params, request_id))
+        self.gone = asyncio.Event()
+        self.fields: dict[str, str] = {}
+        self._first = {"type": "http.request", "body": asked.body, "more_body": False}
+        self.task = asyncio.ensure_future(face(asked.scope, self._receive, self._send))
+
+    async def _receive(self) -> Message:
+        if self._first:
+            first, self._first = self._first, {}
+            return first
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, part: Message) -> None:
+        for name, value in part.get("headers", ()):
+            self.fields[name.decode()] = value.decode()
+        for line in part.get("body", b"").splitlines():
+            if line.startswith(b"data: "):
+                self.sent.put_nowait(json.loads(line[6:]))
+            elif line.startswith(b"{"):
+                self.sent.put_nowait(json.loads(line))
+            elif line.startswith(b": ping"):
+                self.sent.put_nowait({"method": "a ping"})
+
+    async def next(self) -> dict[str, Any]:
+        return await asyncio.wait_for(self.sent.get(), 5)

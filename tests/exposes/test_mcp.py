@@ -1,7 +1,6 @@
 """The MCP face: what is listed, how calls end, who hears of changes."""
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,6 +25,7 @@ from tests.exposes.mcp_peers import (
     HANDSHAKE,
     META,
     MODERN,
+    Listening,
     Request,
     ask,
     echo,
@@ -304,31 +304,6 @@ async def test_a_body_that_takes_too_long_is_not_waited_for(face: McpFace) -> No
 
 
 # -------------------------------------------------------------------------- who hears of changes
-
-
-class Listening:
-    """A client that listens: what it was sent so far, and the end."""
-
-    def __init__(self, face: McpFace) -> None:
-        self.sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        asked = asking("subscriptions/listen", notifications={"toolsListChanged": True})
-        self._first = {"type": "http.request", "body": asked.body, "more_body": False}
-        self.task = asyncio.ensure_future(face(asked.scope, self._receive, self._send))
-
-    async def _receive(self) -> Message:
-        if self._first:
-            first, self._first = self._first, {}
-            return first
-        await asyncio.Event().wait()
-        return {"type": "http.disconnect"}
-
-    async def _send(self, part: Message) -> None:
-        for line in part.get("body", b"").splitlines():
-            if line.startswith(b"data: "):
-                self.sent.put_nowait(json.loads(line[6:]))
-
-    async def next(self) -> dict[str, Any]:
-        return await asyncio.wait_for(self.sent.get(), 5)
 
 
 async def test_clients_that_listen_hear_that_the_list_changed(face: McpFace) -> None:

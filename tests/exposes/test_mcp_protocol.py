@@ -7,6 +7,7 @@ from typing import Any
 import mcp_types as types
 import pytest
 from mcp.shared.inbound import ERROR_CODE_HTTP_STATUS, NAME_BEARING_METHODS, X_MCP_HEADER_KEY
+from mcp.shared.subscriptions import SUBSCRIPTION_ID_META_KEY
 from mcp_types import version as versions
 
 from naftiko_run.exposes import mcp_protocol as words
@@ -24,6 +25,7 @@ def test_the_words_are_the_sdk_s() -> None:
     assert words.CLIENT_CAPABILITIES == types.CLIENT_CAPABILITIES_META_KEY
     assert words.LOG_LEVEL == types.LOG_LEVEL_META_KEY
     assert words.SERVER_INFO == types.SERVER_INFO_META_KEY
+    assert words.SUBSCRIPTION_ID == SUBSCRIPTION_ID_META_KEY
     assert words.HEADER_KEYWORD == X_MCP_HEADER_KEY
     assert dict(NAMED_BY) == dict(NAME_BEARING_METHODS)
     for name in ("PARSE_ERROR", "INVALID_REQUEST", "METHOD_NOT_FOUND", "INVALID_PARAMS"):

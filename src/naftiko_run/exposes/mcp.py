@@ -3,7 +3,7 @@
 import asyncio
 import importlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from naftiko_run.exposes.mcp_adapter import adapter_of
 from naftiko_run.exposes.mcp_direct import Direct, send_json
 from naftiko_run.exposes.mcp_gate import Refused, check_fields, read
+from naftiko_run.exposes.mcp_listen import Listeners
 from naftiko_run.exposes.mcp_results import Calls
 from naftiko_run.exposes.messages import (
     BODY_SECONDS,
@@ -48,6 +49,7 @@ class McpFace:
         self._idle = asyncio.Event()
         self._idle.set()
         self._calls = Calls()
+        self._listeners = Listeners()
         self._read_body = BodyReader()
         self._wants_direct = direct
         self._released = False
@@ -63,18 +65,28 @@ class McpFace:
         self._direct: Direct | None = None
         if self._wants_direct:
             listed = adapter.catalog.page if adapter.lists_tools else None
-            self._direct = Direct(served, adapter.tools, adapter.methods, self._calls, listed)
+            self._direct = Direct(
+                served, adapter.tools, adapter.methods, self._calls, listed, self._listeners
+            )
 
     async def update(self, served: ToolServer) -> None:
         """Serve something else from now on, and tell clients that listen for it."""
         before = self._adapter
         self._serve(served)
         if self._sdk is not None:
-            await self._sdk.update(self._adapter, before.changes_to(self._adapter))
+            self._sdk.update(self._adapter)
+        await self.tell(before.changes_to(self._adapter))
+
+    async def tell(self, lists: Sequence[str]) -> None:
+        """Tell clients that listen which lists changed, and that what they read may have."""
+        self._listeners.tell(lists)
+        if self._sdk is not None:
+            await self._sdk.tell(lists)
 
     def release(self) -> None:
         """End the streams of clients that listen: they would never end by themselves."""
         self._released = True
+        self._listeners.close()
         if self._sdk is not None:
             self._sdk.release()
 

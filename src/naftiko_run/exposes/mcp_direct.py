@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from naftiko_run.exposes import mcp_shapes as shapes
 from naftiko_run.exposes.mcp_gate import accepts, is_json
+from naftiko_run.exposes.mcp_listen import Listeners
 from naftiko_run.exposes.mcp_methods import NAMED_BY, SHAPES, Method, capabilities
 from naftiko_run.exposes.mcp_protocol import (
     DEFAULT_HANDSHAKE,
@@ -68,8 +69,11 @@ class Direct:
         methods: Mapping[str, Method],
         calls: Calls,
         listed: Listed | None,
+        listeners: Listeners,
     ) -> None:
         """Answer for an adapter; ``listed`` gives its tools, None where it advertises none.
+
+        ``listeners`` are the streams of clients that listen.
 
         Where an extension adds to the adapter, only what the adapter has itself is answered; where
         it keeps sessions, the older revisions are left to the SDK.
@@ -81,6 +85,7 @@ class Direct:
         self._calls = calls
         self._methods = methods
         self._listed = listed
+        self._listeners = listeners
         # A tool with parameters in header fields needs them compared: the SDK does that.
         self._by_sdk = {n for n, t in tools.items() if _mentions(t.input_schema)}
         self._tools = {n: t for n, t in tools.items() if n not in self._by_sdk}
@@ -149,7 +154,28 @@ class Direct:
             if result is not None:
                 await _send(send, message["id"], dumps(result)[:-1] + self._modern_end)
             return True
+        if method == "subscriptions/listen":
+            accept = fields.get(b"accept", b"")
+            return await self._listen(message, params, accept, receive, send)
         return await self._answer(message, params, MODERN, send)
+
+    async def _listen(
+        self,
+        message: dict[str, Any],
+        params: dict[str, Any],
+        accept: bytes,
+        receive: Receive,
+        send: Send,
+    ) -> bool:
+        if not (self._bare and shapes.LISTEN(params) and accepts(accept, b"text/event-stream")):
+            return False
+        info: dict[str, Json] = {SERVER_INFO: self._info}
+        wanted = params["notifications"]
+        try:
+            await self._listeners.serve(message["id"], wanted, info, receive, send)
+        except McpError as error:
+            await _refuse(send, message["id"], error, MODERN)
+        return True
 
     # -------------------------------------------------------------------------- handshake era
 

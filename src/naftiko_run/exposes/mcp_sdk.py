@@ -3,7 +3,8 @@
 Nothing else of the runtime imports the SDK, and this module is loaded when it is needed.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
@@ -11,11 +12,17 @@ import mcp_types as types
 from mcp.server.caching import CacheHint
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
+from mcp.server.session import ServerSession
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ServerEvent
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
-from mcp.shared.subscriptions import PromptsListChanged, ResourcesListChanged, ToolsListChanged
+from mcp.shared.subscriptions import (
+    PromptsListChanged,
+    ResourcesListChanged,
+    ResourceUpdated,
+    ToolsListChanged,
+)
 from starlette.types import Message, Receive, Scope, Send
 
 from naftiko_run.exposes.mcp_adapter import Adapter
@@ -58,6 +65,10 @@ _EVENTS: Mapping[str, Callable[[], ServerEvent]] = {
 }
 
 
+MOST_SUBSCRIBED = 1000
+"""How many sessions are subscribed, and to how many resources each; the oldest are forgotten."""
+
+
 class SdkServer:
     """Answers requests of an adapter with the SDK."""
 
@@ -67,6 +78,8 @@ class SdkServer:
         self._bus = InMemorySubscriptionBus()
         self._listening = ListenHandler(self._bus)
         self._released = False
+        self._listened: Counter[str] = Counter()
+        self._subscribed: dict[str, tuple[ServerSession, set[str]]] = {}
         self._serve(adapter)
         extension = adapter.served.extension
         stateless = extension is None or not extension.sessions
@@ -104,7 +117,10 @@ class SdkServer:
             server.add_request_handler("tools/list", types.PaginatedRequestParams, self._list_tools)
             server.add_request_handler("tools/call", types.CallToolRequestParams, self._call_tool)
         for name, method in self._adapter.methods.items():
-            server.add_request_handler(name, _PARAMS[name], _handler(method.answer))
+            handler = _handler(method.answer)
+            if name in ("resources/subscribe", "resources/unsubscribe"):
+                handler = self._subscribing(handler, wanted=name == "resources/subscribe")
+            server.add_request_handler(name, _PARAMS[name], handler)
         if served.skills:
             server.extensions = {EXTENSION: {}}
             server.middleware.append(_declaring)
@@ -120,16 +136,20 @@ class SdkServer:
             await stack.enter_async_context(self._stream.run())
             yield
 
-    async def update(self, adapter: Adapter, changes: list[str]) -> None:
-        """Serve something else from now on, and tell clients that listen which lists changed."""
+    def update(self, adapter: Adapter) -> None:
+        """Serve something else from now on."""
         self._serve(adapter)
         self._json.app = self._stream.app = self._server
-        await self.tell(changes)
 
-    async def tell(self, changes: list[str]) -> None:
-        """Tell clients that listen which lists changed."""
-        for change in changes:
-            await self._bus.publish(_EVENTS[change]())
+    async def tell(self, lists: Iterable[str]) -> None:
+        """Tell clients that listen which lists changed, and that what they read may have."""
+        for name in lists:
+            await self._bus.publish(_EVENTS[name]())
+        for uri in sorted(self._listened):
+            await self._bus.publish(ResourceUpdated(uri=uri))
+        for session, uris in list(self._subscribed.values()):
+            for uri in sorted(uris):
+                await session.send_resource_updated(uri)
 
     def release(self) -> None:
         """End the streams of clients that listen."""
@@ -205,7 +225,30 @@ class SdkServer:
     ) -> types.SubscriptionsListenResult:
         if self._released:
             raise MCPError(code=types.INTERNAL_ERROR, message="this server is stopping")
-        return await self._listening(context, params)
+        uris = Counter(set(params.notifications.resource_subscriptions or ()))
+        self._listened += uris
+        try:
+            return await self._listening(context, params)
+        finally:
+            self._listened -= uris
+
+    def _subscribing(self, handler: _Handler, *, wanted: bool) -> _Handler:
+        """Remember what a session subscribes to; without one there is nobody to tell."""
+
+        async def subscribing(context: _Context, params: Any) -> dict[str, Any]:  # noqa: ANN401
+            result = await handler(context, params)
+            name = context.request.headers.get("mcp-session-id") if context.request else "stdio"
+            if name is None or (not wanted and name not in self._subscribed):
+                return result
+            _, uris = self._subscribed.pop(name, (None, set[str]()))
+            (uris.add if wanted and len(uris) < MOST_SUBSCRIBED else uris.discard)(params.uri)
+            if uris:
+                self._subscribed[name] = (context.session, uris)
+            while len(self._subscribed) > MOST_SUBSCRIBED:
+                del self._subscribed[next(iter(self._subscribed))]
+            return result
+
+        return subscribing
 
     async def _list_tools(
         self, context: _Context, params: types.PaginatedRequestParams

@@ -151,6 +151,13 @@ _META: Mapping[str, Shape] = {"_meta": anything}
 NOTHING = members({}, _META, others=False)
 SET_LEVEL = members({"level": _LEVEL}, _META, others=False)
 LIST = members({}, {**_META, "cursor": text}, others=False)
+_CHANGES = {
+    "promptsListChanged": flag,
+    "resourcesListChanged": flag,
+    "resourceSubscriptions": list_of(text),
+    "toolsListChanged": flag,
+}
+LISTEN = members({"notifications": members({}, _CHANGES)}, _META, others=False)
 BY_URI = members({"uri": text}, _META, others=False)
 GET_PROMPT = members({"name": text}, {**_META, "arguments": map_of(text)}, others=False)
 _PROMPT = members({"type": one_of("ref/prompt"), "name": text}, {"title": text})
