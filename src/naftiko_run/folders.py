@@ -72,17 +72,23 @@ def media_type(name: str) -> str:
 
 def files(folder: Path) -> list[File]:
     """Give the files of a folder, sorted by their paths; at most :data:`MOST_FILES`."""
+    return walked(folder)[0]
+
+
+def walked(folder: Path) -> tuple[list[File], list[Path]]:
+    """Give the files of a folder, as :func:`files`, and all folders that they may lie in."""
     try:
         root = folder.resolve(strict=True)
     except (OSError, RuntimeError):
-        return []
+        return [], []
     found: list[File] = []
-    for file in _walk(root, root, (), {root}):
+    seen = {root}
+    for file in _walk(root, root, (), seen):
         if len(found) == MOST_FILES:
             _log.warning("%s has more than %d files: the others are not listed", folder, MOST_FILES)
             break
         found.append(file)
-    return sorted(found, key=lambda file: file.parts)
+    return sorted(found, key=lambda file: file.parts), sorted(seen)
 
 
 def listed(folder: Path) -> list[str]:

@@ -306,3 +306,32 @@ def test_a_listener_that_went_finishes_its_requests_and_holds_nothing_up(
             released.set()
             assert connection.read().json == {"held": True}
         assert process.wait() == 0
+
+
+def test_files_of_skills_that_change_or_come_are_noticed(folder: Folder) -> None:
+    skill = folder.path.parent / "skills" / "s"
+    skill.mkdir(parents=True)
+    guide = skill / "SKILL.md"
+    guide.write_text("---\nname: s\ndescription: First.\n---\n")
+    text = (
+        "    - {type: skill, namespace: a-skills, port: 0, skills: [\n"
+        "        {name: s, description: S., location: 'file:///../skills/s'}]}\n"
+    )
+    folder.write("a", text=capability("a", routes=ITEMS, tools=ITEM_TOOLS) + text)
+    ports = ("--port=a-mcp=0", "--port=a-skills=0")
+    with watching(folder, *ports) as process:
+        replaced = f"{folder.file('a')} replaced"
+
+        async def described() -> str:
+            async with Client(process.url("a-mcp")) as client:
+                return str((await client.list_resources()).resources[0].description)
+
+        assert anyio.run(described) == "First."
+        guide.write_text("---\nname: s\ndescription: Second.\n---\n")
+        assert process.err.wait_for_text(replaced)
+        assert anyio.run(described) == "Second."
+        (skill / "deep").mkdir()
+        assert until(lambda: process.err.text.count(replaced) > 1)
+        seen = process.err.text.count(replaced)
+        (skill / "deep" / "new.md").write_text("# New\n")
+        assert until(lambda: process.err.text.count(replaced) > seen)

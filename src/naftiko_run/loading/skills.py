@@ -22,7 +22,7 @@ MOST_BYTES: Final = 1024 * 1024
 """How large a SKILL.md may be."""
 
 MOST_WATCHED: Final = 1000
-"""How many files of one skill are watched; new ones, and those that go, are noticed beyond."""
+"""How many files of one skill are watched, and folders; the others are read as they are."""
 
 LIMIT_FILES: Final = 512
 LIMIT_BYTES: Final = 16 * 1024 * 1024
@@ -46,7 +46,7 @@ def resolve(skill: Skill) -> tuple[Skill, list[Path]]:
             "write file:///./name for a folder beside this file",
         )
         return replace(skill, tools=tuple(_tools(skill, None)), findings=(found,)), []
-    files = folders.files(folder)
+    files, inside = folders.walked(folder)
     findings = list(_too_much(skill, files))
     text = _text(skill, folder, findings) if any(f.parts == (TEXT,) for f in files) else None
     found_skill = replace(
@@ -57,9 +57,8 @@ def resolve(skill: Skill) -> tuple[Skill, list[Path]]:
         tools=tuple(_tools(skill, folder)),
         findings=tuple(findings),
     )
-    watched = dict.fromkeys(file.path for file in files[:MOST_WATCHED])
-    inside = dict.fromkeys((folder.resolve(), *(path.parent for path in watched)))
-    return found_skill, [*inside, *watched]
+    # A folder among what is watched stands for all that comes to be in it.
+    return found_skill, [*inside[:MOST_WATCHED], *(f.path for f in files[:MOST_WATCHED])]
 
 
 def _too_much(skill: Skill, files: list[folders.File]) -> Iterator[Finding]:

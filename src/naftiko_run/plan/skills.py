@@ -235,14 +235,15 @@ def _yaml(value: Json) -> str:
 
 def _body(written: spec.Skill, tools: Iterable[tuple[SkillTool, str]]) -> str:
     lines = [f"# {_line(written.name)}", "", written.description.strip(), ""]
-    named = [f"- `{_line(tool.name)}`{_said(tool.description)}{_said(how)}" for tool, how in tools]
+    named = [f"- `{_line(tool.name)}`{_said(tool.description, how)}" for tool, how in tools]
     if named:
         lines += ["## Tools", "", *named, ""]
     return "\n".join(lines)
 
 
-def _said(text: str) -> str:
-    return f" {_line(text)}" if text else ""
+def _said(*sentences: str) -> str:
+    said = " ".join(_line(sentence) for sentence in sentences if sentence)
+    return f": {said}" if said else ""
 
 
 def _line(text: str) -> str:

@@ -56,6 +56,7 @@ def line_of(listener: Listener, port: int) -> str:
         parts = {"tool": len(server.tools)}
         parts["resource"] = len(server.resources) + len(server.resource_templates)
         parts["prompt"] = len(server.prompts)
+        parts["skill"] = len(server.skills)
         counts = [_count(number, noun) for noun, number in parts.items() if number]
         served.append(f"MCP {base}{path} ({', '.join(counts) or '0 tools'})")
     for adapter in listener.skills:
