@@ -75,6 +75,29 @@ def test_a_parameter_goes_where_its_in_says(serve: Serve, place: str, shown: Jso
     assert shown(sent(serve, build(operation=operation), "/run?q=1")) == "v-1"
 
 
+def test_a_header_takes_no_control_characters(serve: Serve) -> None:
+    operation = {"inputParameters": {"X-A": {"in": "header", "value": "{{q}}"}}}
+    served = serve(build(operation=operation))
+    assert served.get("/run?q=a%0d%0aX-B:%20b").status == 400
+    assert served.upstream.received == []
+
+
+def test_operations_are_named_across_all_resources(serve: Serve) -> None:
+    resources = {
+        "thing": {"path": "/thing", "operations": {"do": {"method": "GET"}}},
+        "other": {
+            "path": "/other",
+            "operations": {"do": {"method": "GET"}, "more": {"method": "GET"}},
+        },
+    }
+    served = serve(build(api={"resources": resources}, tool={"call": "up.more"}))
+    twice = served.finding("W-OP-DUP")
+    assert twice.pointer == "capability.consumes[0].resources.other.operations.do"
+    served.get("/run")
+    served.result("run")
+    assert [r.target for r in served.upstream.received] == ["/v1/thing", "/v1/other"]
+
+
 def test_a_parameter_of_the_path_fills_its_placeholder(serve: Serve) -> None:
     operation = {"inputParameters": {"id": {"in": "path"}}}
     found = sent(serve, build(operation=operation, resource={"path": "/t/{{id}}"}), "/run?id=7")

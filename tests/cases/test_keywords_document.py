@@ -43,6 +43,14 @@ def test_info_names_what_is_served(serve: Serve) -> None:
     assert (shown["title"], shown["version"]) == ("Ships", "2.3")
 
 
+def test_without_info_the_file_names_what_is_served(serve: Serve) -> None:
+    document = yaml.safe_load(build())
+    del document["info"]
+    served = serve(yaml.safe_dump(document, sort_keys=False))
+    title = served.get("/openapi.json").json["info"]["title"]
+    assert title.endswith("capability.yaml")
+
+
 def test_what_else_info_says_is_for_readers_and_must_have_its_form(serve: Serve) -> None:
     person = {"role": "owner", "fullName": "Ada", "email": "ada@ships.test"}
     info: Fields = {

@@ -195,6 +195,19 @@ def test_a_prompt_lists_its_arguments_and_needs_the_required_ones(serve: Serve) 
     assert "what" in served.rpc(asked).json["error"]["message"]
 
 
+def test_a_placeholder_of_a_prompt_may_have_any_name(serve: Serve) -> None:
+    prompt: Fields = {
+        "display": "Ask",
+        "description": "Asks.",
+        "arguments": {"imo-number": {"description": "Which."}},
+        "template": [{"role": "assistant", "content": "{{imo-number}} and {{imo_number}}"}],
+    }
+    served = serve(build(mcp={"prompts": {"ask": prompt}}))
+    asked = {"method": "prompts/get", "params": {"name": "ask", "arguments": {"imo-number": "7"}}}
+    (message,) = served.rpc(asked).json["result"]["messages"]
+    assert (message["role"], message["content"]["text"]) == ("assistant", "7 and {{imo_number}}")
+
+
 def test_a_prompt_may_be_a_file(serve: Serve) -> None:
     prompt = {"display": "Ask", "description": "Asks.", "location": "file:///./ask.md"}
     served = serve(build(mcp={"prompts": {"ask": prompt}}), files={"ask.md": "Well, {{x}}?"})
@@ -226,6 +239,11 @@ def test_a_route_has_its_method(serve: Serve, method: str) -> None:
     assert served.ask(method, "/run", {} if method[0] == "P" else None).status == 200
     others = {"GET", "POST", "PUT", "PATCH", "DELETE"} - {method}
     assert served.ask(others.pop(), "/run").status == 405
+
+
+def test_a_route_without_a_method_is_a_get(serve: Serve) -> None:
+    served = serve(build(path={"operations": {"run": {"call": "up.do"}}}))
+    assert served.get("/run").status == 200
 
 
 def test_with_gives_an_operation_its_inputs(serve: Serve) -> None:

@@ -227,6 +227,7 @@ def test_discovery_needs_no_session(hinted: Served) -> None:
     assert found.status == 200
     assert "mcp-session-id" not in found.headers
     assert found.json["result"]["supportedVersions"][0] == MODERN
+    assert found.json["result"]["_meta"]["io.modelcontextprotocol/serverInfo"]["name"] == "mcp"
 
 
 @pytest.mark.case(
