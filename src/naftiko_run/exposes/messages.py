@@ -270,6 +270,9 @@ def _decoded(text: bytes) -> str:
 
 
 def parse_cookies(text: str) -> Mapping[str, Text]:
-    """Parse a Cookie header field (RFC 6265 section 5.4)."""
-    pairs = (part.strip().partition("=") for part in text.split(";"))
+    """Parse a Cookie header field (RFC 6265 section 5.4).
+
+    Of one name the first counts: clients send the cookie of the longest path first.
+    """
+    pairs = (part.strip().partition("=") for part in reversed(text.split(";")))
     return {name: Text(value.strip('"')) for name, equals, value in pairs if equals}

@@ -89,11 +89,12 @@ class Endpoint:
         self.flow: Flow | None = route.flow
         places = [place for a in route.arguments for place in (a, *a.others)]
         self._takes = tuple((a.key, _take(a)) for a in route.arguments)
-        self._names = frozenset(p.name for p in places if p.selection is None)
-        self._names |= {name for name, place in route.constants if place in ("", "query")}
+        names = frozenset(p.name for p in places if p.selection is None)
         firsts = {p.selection.first for p in places if p.selection}
-        self._fields = self._names | {name for name in firsts if name is not None}
-        self._fields |= {name for name, place in route.constants if place in ("", "body")}
+        constants = route.constants
+        self._names = names | {name for name, place in constants if place in ("", "query")}
+        self._fields = names | {name for name, place in constants if place in ("", "body")}
+        self._fields |= {name for name in firsts if name is not None}
         # A path that may lead anywhere takes all of the body, as does an argument that is the body.
         self._takes_content = None in firsts or any(p.location == "content" for p in places)
         self._takes_whole = next((p.name for p in places if p.location == "whole"), None)
