@@ -5,7 +5,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 import anyio
@@ -277,6 +277,29 @@ def test_workers_change_files_too(folder: Folder) -> None:
         assert process.err.wait_for_text(f"{folder.file('a')} replaced")
         for _ in range(4):
             assert answers(process, "a-rest", "/later") == 200
+
+
+async def test_clients_of_any_worker_hear_that_the_list_changed(folder: Folder) -> None:
+    def tools(count: int) -> str:
+        return capability("a", base=folder.base, tools=ITEM_TOOLS[:count], routes=ITEMS)
+
+    folder.write("a", text=tools(1))
+    with watching(folder, "--workers=2") as process:
+        process.wait_for_adapters("a-mcp")
+        url = process.url("a-mcp")
+        with anyio.fail_after(60):
+            # Connections take turns: of these some are to either worker.
+            async with AsyncExitStack() as stack:
+                listening = []
+                for _ in range(4):
+                    client = await stack.enter_async_context(Client(url))
+                    stream = client.listen(tools_list_changed=True)
+                    listening.append(aiter(await stack.enter_async_context(stream)))
+                folder.write("a", text=tools(2))
+                for changes in listening:
+                    assert type(await anext(changes)).__name__ == "ToolsListChanged"
+                async with Client(url) as client:
+                    assert len((await client.list_tools()).tools) == 2
 
 
 def test_a_listener_that_went_finishes_its_requests_and_holds_nothing_up(

@@ -44,7 +44,7 @@ class ListenerApp:
         self._mixed = False
         self._authenticators: dict[str, Authenticator] = {}
         self._asked: tuple[Authenticator, ...] = ()
-        self._faces: dict[str, McpFace] = {}
+        self.faces: dict[str, McpFace] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def update(self, listener: Listener) -> None:
@@ -60,14 +60,14 @@ class ListenerApp:
             )
             pages["/openapi.json"] = (dumps(document), "application/json")
             pages["/docs"] = (page(document), "text/html; charset=utf-8")
-        gone = dict(self._faces)
+        gone = dict(self.faces)
         for server in listener.servers:
             running = gone.pop(server.namespace, None)
             if running is None:
-                self._faces[server.namespace] = McpFace(server)
+                self.faces[server.namespace] = McpFace(server)
             else:
                 await running.update(server)
-        faces = [self._faces[server.namespace] for server in listener.servers]
+        faces = [self.faces[server.namespace] for server in listener.servers]
         endpoints = {f"/{face.namespace}/mcp": face for face in faces}
         if len(faces) == 1:
             endpoints |= {"/mcp": faces[0], "/": faces[0]}
@@ -103,7 +103,7 @@ class ListenerApp:
         self._metadata = frozenset(public)
         self.endpoints = {path: face for path, face in endpoints.items() if path in free}
         for namespace, running in gone.items():
-            del self._faces[namespace]
+            del self.faces[namespace]
             # Its calls under way finish; nothing waits for them here.
             leaving = asyncio.create_task(running.stop())
             self._leaving.add(leaving)
@@ -111,13 +111,13 @@ class ListenerApp:
 
     def release(self) -> None:
         """End what never ends by itself, before anything waits for the requests under way."""
-        for running in self._faces.values():
+        for running in self.faces.values():
             running.release()
 
     async def stop(self) -> None:
         """Stop the faces, once their calls are finished."""
-        await asyncio.gather(*(running.stop() for running in self._faces.values()), *self._leaving)
-        self._faces.clear()
+        await asyncio.gather(*(running.stop() for running in self.faces.values()), *self._leaving)
+        self.faces.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

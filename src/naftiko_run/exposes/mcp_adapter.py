@@ -39,3 +39,8 @@ def adapter_of(served: ToolServer) -> Adapter:
         # An adapter of resources or prompts alone does not advertise tools.
         bool(served.tools or extension) or not has_content(served),
     )
+
+
+def changes_between(before: ToolServer, after: ToolServer) -> list[str]:
+    """Say which lists of an adapter are others after a reload."""
+    return adapter_of(before).changes_to(adapter_of(after))

@@ -1,6 +1,7 @@
 """A deployment over several workers, and what one worker serves."""
 
 import asyncio
+import json
 import pickle
 import secrets
 import socket
@@ -8,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from naftiko_run.exposes.listener import ListenerApp
+from naftiko_run.exposes.mcp_adapter import changes_between
+from naftiko_run.exposes.mcp_methods import LISTS
 from naftiko_run.exposes.units import Listener
 from naftiko_run.plan.apis import Sandbox
 from naftiko_run.server.deployment import key_of, line_of, open_sockets
 from naftiko_run.server.http import HttpServer
-from naftiko_run.server.workers import Supervisor, serve_channel
+from naftiko_run.server.workers import MAX_FAREWELL, Supervisor, serve_channel
 from naftiko_run.spec.document import Loaded
 
 
@@ -48,6 +51,7 @@ class SupervisedDeployment:
         self._supervisor = supervisor
         self._sandboxes = sandboxes
         self._sockets: dict[str, socket.socket] = {}
+        self._served: dict[str, Listener] = {}
         self._lines: list[str] = []
 
     async def apply(self, listeners: Sequence[Listener], loaded: Sequence[Loaded] = ()) -> None:
@@ -64,7 +68,7 @@ class SupervisedDeployment:
         self._supervisor.content = Content(tuple(loaded), dict(self._sandboxes)).dumps()
         try:
             if self._sockets:
-                await self._supervisor.replace(sockets)
+                await self._supervisor.replace(sockets, _farewell(self._served, wanted))
             else:
                 await self._supervisor.start(sockets)
         except (RuntimeError, asyncio.CancelledError):
@@ -72,7 +76,7 @@ class SupervisedDeployment:
             for listening in opened.values():
                 listening.close()
             raise
-        self._sockets = sockets
+        self._sockets, self._served = sockets, wanted
         self._lines = [
             line_of(listener, sockets[key].getsockname()[1]) for key, listener in wanted.items()
         ]
@@ -90,24 +94,57 @@ class SupervisedDeployment:
         return list(self._lines)
 
 
+def _farewell(before: Mapping[str, Listener], after: Mapping[str, Listener]) -> bytes:
+    """Write what clients that listen are to hear of a reload: the lists that changed.
+
+    They listen to workers that end. Each listener's adapters are told by their names.
+    """
+    changed: dict[str, dict[str, list[str]]] = {}
+    for key in before.keys() & after.keys():
+        new = {server.namespace: server for server in after[key].servers}
+        changed[key] = {
+            server.namespace: changes_between(server, new[server.namespace])
+            for server in before[key].servers
+            if server.namespace in new
+        }
+    text = json.dumps(changed).encode()
+    return text if len(text) <= MAX_FAREWELL else _EVERYTHING
+
+
+_EVERYTHING = b"null"
+"""Stands for changes that are too many to name."""
+
+
+async def _tell(farewell: bytes, apps: Mapping[str, ListenerApp]) -> None:
+    """Tell clients that listen what the supervisor said of a reload."""
+    changed = json.loads(farewell) if farewell else {}
+    for key, app in apps.items():
+        for namespace, face in app.faces.items():
+            if changed is None:
+                await face.tell(LISTS)
+            elif namespace in changed.get(key, {}):
+                await face.tell(changed[key][namespace])
+
+
 async def serve_as_worker(
     descriptor: int, listeners: Sequence[Listener], allowed_hosts: Sequence[str]
 ) -> None:
     """Serve listeners with the connections of the supervisor until it says to stop."""
-    apps: list[ListenerApp] = []
+    apps: dict[str, ListenerApp] = {}
     servers: dict[str, HttpServer] = {}
     for listener in listeners:
         app = ListenerApp(listener.address, allowed_hosts=allowed_hosts)
         await app.update(listener)
         server = HttpServer(app)
         await server.start()
-        apps.append(app)
+        apps[key_of(listener)] = app
         servers[key_of(listener)] = server
-    await serve_channel(descriptor, servers)
+    farewell = await serve_channel(descriptor, servers)
     for server in servers.values():
         server.refuse()
-    for app in apps:
+    await _tell(farewell, apps)
+    for app in apps.values():
         app.release()
     await asyncio.gather(*(server.stop() for server in servers.values()))
-    for app in apps:
+    for app in apps.values():
         await app.stop()

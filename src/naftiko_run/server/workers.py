@@ -23,6 +23,9 @@ ENVIRONMENT = "NAFTIKO_WORKER"
 """Tells a process that it is a worker: the descriptor of its socket."""
 
 _READY = b"ready"
+_FAREWELL = b"\0"
+MAX_FAREWELL = 60_000
+"""The most bytes that a farewell may have."""
 _START_SECONDS = 60
 _RESTART_SECONDS = 0.5
 _PAUSE_SECONDS = 0.1
@@ -73,8 +76,10 @@ class Supervisor:
         self._workers = await self._crew()
         self._accept(listening)
 
-    async def replace(self, listening: Mapping[str, socket.socket]) -> None:
+    async def replace(self, listening: Mapping[str, socket.socket], farewell: bytes = b"") -> None:
         """Serve anew: new workers take over, the old ones finish what they have.
+
+        ``farewell`` is told to the old ones before they are asked to stop.
 
         Raises:
             RuntimeError: a worker did not become ready; nothing has changed then.
@@ -83,7 +88,7 @@ class Supervisor:
         retired, self._workers = self._workers, fresh
         self._accept(listening)
         for worker in retired:
-            self._retire(worker)
+            self._retire(worker, farewell)
 
     def _accept(self, listening: Mapping[str, socket.socket]) -> None:
         loop = asyncio.get_running_loop()
@@ -231,9 +236,13 @@ class Supervisor:
             raise
         return _Worker(process, ours)
 
-    def _retire(self, worker: _Worker) -> None:
+    def _retire(self, worker: _Worker, farewell: bytes = b"") -> None:
         """Tell a worker to finish what it has, and to end."""
         worker.retired = True
+        if farewell:
+            # One that cannot hear it ends its streams all the same: clients then ask again.
+            with contextlib.suppress(OSError):
+                worker.channel.send(_FAREWELL + farewell[:MAX_FAREWELL])
         self._close(worker)
 
     def _close(self, worker: _Worker) -> None:
@@ -334,8 +343,12 @@ def channel_of_worker() -> int | None:
     return int(told) if told.isdecimal() else None
 
 
-async def serve_channel(descriptor: int, accepting: Mapping[str, HttpServer]) -> None:
-    """Serve the connections that arrive over the supervisor's socket, until it is closed."""
+async def serve_channel(descriptor: int, accepting: Mapping[str, HttpServer]) -> bytes:
+    """Serve the connections that arrive over the supervisor's socket, until it is closed.
+
+    Gives the supervisor's farewell, empty where there was none.
+    """
+    farewell = b""
     loop = asyncio.get_running_loop()
     channel = socket.socket(fileno=descriptor)
     channel.setblocking(False)  # noqa: FBT003 - the socket's own signature
@@ -343,6 +356,7 @@ async def serve_channel(descriptor: int, accepting: Mapping[str, HttpServer]) ->
     tasks: set[asyncio.Task[None]] = set()
 
     def arrived() -> None:
+        nonlocal farewell
         for _ in range(64):
             try:
                 name, descriptors = _receive(channel)
@@ -353,6 +367,9 @@ async def serve_channel(descriptor: int, accepting: Mapping[str, HttpServer]) ->
             if not name:
                 ended.set()
                 return
+            if name.startswith(_FAREWELL):
+                farewell = name.removeprefix(_FAREWELL)
+                continue
             for number in descriptors:
                 connection = socket.socket(fileno=number)
                 target = accepting.get(name.decode())
@@ -370,11 +387,14 @@ async def serve_channel(descriptor: int, accepting: Mapping[str, HttpServer]) ->
     channel.close()
     if tasks:
         await asyncio.wait(tasks)
+    return farewell
 
 
 def _receive(channel: socket.socket) -> tuple[bytes, list[int]]:
     numbers = array.array("i")
-    message, ancillary, _, _ = channel.recvmsg(256, socket.CMSG_SPACE(numbers.itemsize))
+    message, ancillary, _, _ = channel.recvmsg(
+        MAX_FAREWELL + 1, socket.CMSG_SPACE(numbers.itemsize)
+    )
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             numbers.frombytes(data[: len(data) - len(data) % numbers.itemsize])
