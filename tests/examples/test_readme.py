@@ -49,6 +49,14 @@ def test_a_command_answers_as_the_page_shows(
     assert written.rstrip("\n") == SHOWN[command]
 
 
+def test_a_secret_is_in_no_log(registry: Upstream) -> None:
+    upstream = f"--upstream=registry={registry.url}"
+    file = str(SHIPYARD / "ikanos" / "04-authentication.yaml")
+    ended = run("call", file, "list-crew", upstream, "--log-level=debug")
+    assert registry.last.header("authorization") == ["Bearer dummy-token"]
+    assert (ended.returncode, "dummy-token" in ended.stdout + ended.stderr) == (0, False)
+
+
 @pytest.fixture
 def served(registry: Upstream) -> Iterator[Process]:
     """Serve what the page serves, on a free port."""
