@@ -215,6 +215,8 @@ class Serve:
         given = {"origin": self.upstream.url, **options}
         loaded = self.load(document, files=files, environ=environ, settings=Settings(**given))
         adapters = loaded.document.adapters if loaded.document else ()
-        ports = {adapter.namespace: 0 for adapter in adapters}
+        names = [adapter.namespace for adapter in adapters]
+        # A second adapter of one name is served under another.
+        ports = dict.fromkeys([*names, *(f"{name}-2" for name in names)], 0)
         urls, findings = self.stage.show(loaded, Settings(**{"ports": ports, **given}))
         return Served(self.stage.portal, urls, findings, self.upstream)
