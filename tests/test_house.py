@@ -53,7 +53,8 @@ HOUSE = {
     "sandbox": room("", "starlette uvicorn orjson anyio"),
     "plan": room("callers consumes exposes flows mapping spec"),
     "server": room(
-        "plan loading settings sandbox callers exposes spec", "uvicorn uvloop starlette watchfiles"
+        "plan loading settings sandbox callers exposes spec",
+        "uvicorn uvloop httptools starlette watchfiles",
     ),
     "cli": room("server plan loading settings exposes mapping spec"),
     "__main__": room("cli"),

@@ -691,6 +691,19 @@ async def test_a_clause_that_nobody_could_pass_is_an_error(
     assert not plan.serves_anything
 
 
+async def test_an_address_without_tls_is_warned_of_wherever_it_comes_from(
+    tmp_path: Path, issuer: Issuer
+) -> None:
+    text = capability(issuer.clause(authorizationServerUri="{{ISSUER}}"), {"ISSUER": "ISSUER"})
+    for address, codes in (
+        ("http://login.example", ["W-OAUTH-HTTP"] * 2),
+        ("https://login.example", []),
+        ("http://127.0.0.1:9", []),
+    ):
+        plan = compiled(tmp_path, text, Upstream(), environ={"ISSUER": address})
+        assert [f.code for f in plan.findings if f.code[:1] in "EW"] == codes, address
+
+
 async def test_keys_may_be_named_in_the_clause(tmp_path: Path, issuer: Issuer) -> None:
     clause = issuer.clause(jwksUri=f"{issuer.uri}/keys")
     async with serving(tmp_path, capability(clause)) as served:

@@ -1,12 +1,14 @@
 """Who is let in by a process of several workers: each takes the nonces of the others."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.callers.serving import capability
-from tests.e2e.process import Process, serving
+from tests.e2e.process import Process, run, serving
 
 CLAUSE = {"type": "digest", "username": "ada", "password": "{{PASSWORD}}"}
 ASKED = 24
@@ -55,3 +57,12 @@ def test_what_was_listened_to_counts_once_at_each_worker(process: Process) -> No
     assert statuses.count(401) == 7
     assert heard[-1] not in process.err.text + process.out.text
     assert "s3cret" not in process.err.text + process.out.text
+
+
+def test_over_stdio_nobody_is_asked_and_that_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "ships.yaml"
+    file.write_text(capability(CLAUSE, {"PASSWORD": "PASSWORD"}), "utf-8")
+    ping = '{"jsonrpc": "2.0", "id": 7, "method": "ping"}\n'
+    ended = run("stdio", str(file), stdin=ping, environ={"PASSWORD": "s3cret"})
+    assert json.loads(ended.stdout)["id"] == 7
+    assert "the authentication of 'tower' is not used over stdin and stdout" in ended.stderr

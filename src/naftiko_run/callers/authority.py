@@ -7,6 +7,7 @@ certificates as every upstream, and never for longer than :data:`SECONDS`.
 import asyncio
 import json
 import logging
+import time
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -19,6 +20,9 @@ SECONDS: Final = 10.0
 
 MAX_DOCUMENT: Final = 512 * 1024
 """The most bytes of a document; sets of keys have a few thousand."""
+
+_QUIET: Final = 60.0
+"""Seconds in which the same trouble is not logged again: callers can have it with every request."""
 
 _log = logging.getLogger("naftiko_run.callers")
 
@@ -44,6 +48,7 @@ class Authority:
         self.issuer = issuer
         self._client = client
         self._seconds = seconds
+        self._told: dict[str, float] = {}
 
     async def metadata(self) -> Metadata:
         """Find what the server says of itself.
@@ -98,7 +103,10 @@ class Authority:
     def failure(self, what: str, more: str = "") -> AuthorityError:
         """Say, here and in the log, why it cannot be relied on; callers learn its host alone."""
         host = urlsplit(self.issuer).hostname
-        _log.warning("the authorization server %s: %s", host, more or what)
+        now = time.monotonic()
+        if now - self._told.get(what, -_QUIET) >= _QUIET:
+            self._told[what] = now
+            _log.warning("the authorization server %s: %s", host, more or what)
         return AuthorityError(f"the authorization server {host} is of no help: {what}")
 
 

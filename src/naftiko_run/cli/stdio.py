@@ -2,7 +2,7 @@
 
 from naftiko_run.cli.logs import configure
 from naftiko_run.cli.status import INVALID, OK
-from naftiko_run.cli.terminal import show
+from naftiko_run.cli.terminal import say, show
 from naftiko_run.exposes.units import ToolServer
 from naftiko_run.plan import Plan
 from naftiko_run.server.http import run
@@ -23,6 +23,11 @@ def stdio(path: str, adapter: str | None, settings: Settings) -> int:
             if not prepared.plan.serves_anything:
                 return INVALID
             server = _choose(prepared.plan, adapter)
+            if server.authenticator is not None:
+                say(
+                    f"the authentication of {server.namespace!r} is not used over stdin and"
+                    " stdout: whoever starts this process is its caller"
+                )
             from naftiko_run.exposes.mcp import McpFace  # noqa: PLC0415 - its SDK is slow to load
 
             await McpFace(server).run_stdio()

@@ -12,6 +12,7 @@ from naftiko_run.callers.introspection import IntrospectedTokens
 from naftiko_run.callers.nonces import Nonces
 from naftiko_run.callers.oauth2 import Resource, Tokens, oauth2
 from naftiko_run.exposes.auth import Authenticator, apikey, basic, bearer
+from naftiko_run.exposes.guard import is_loopback
 from naftiko_run.findings import Finding
 from naftiko_run.flows.arguments import apikey_of
 from naftiko_run.mapping.scope import Scope
@@ -54,11 +55,12 @@ def authenticator_of(
 
 @dataclass(slots=True)
 class _Fields:
-    """Reads a clause's fields; texts are resolved against the variables."""
+    """Reads a clause's fields, each once; texts are resolved against the variables."""
 
     clause: Authentication
     scope: Scope
     adapter: Adapter
+    _texts: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def realm(self) -> str:
@@ -68,7 +70,10 @@ class _Fields:
         value = self.clause.fields.get(name)
         if value is None:
             return ""
-        return self.scope.constant_text(str(value), self.clause.where.at(name))
+        if name not in self._texts:
+            where = self.clause.where.at(name)
+            self._texts[name] = self.scope.constant_text(str(value), where)
+        return self._texts[name]
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Read a list of texts, or one text of several words."""
@@ -77,6 +82,18 @@ class _Fields:
         where = self.clause.where.at(name)
         found = [self.scope.constant_text(str(entry), where) for entry in entries]
         return tuple(dict.fromkeys(word for text in found for word in text.split()))
+
+    def warn_of_plain(self, *names: str) -> None:
+        """Say which addresses that variables give have no TLS; of others the rules say it."""
+        for name in names:
+            given = "{{" in str(self.clause.fields.get(name, ""))
+            address = self.text(name)
+            if given and is_http(address) and _is_plain(address):
+                self.scope.report(
+                    self.clause.where.at(name).warning(
+                        "W-OAUTH-HTTP", f"{name!r} is not an https address", "give https://"
+                    )
+                )
 
     def lacking(self, *names: str) -> Finding | None:
         """Say which of these fields the clause does not have."""
@@ -91,6 +108,11 @@ class _Fields:
             f" {self.adapter.namespace!r} is not served",
             fix,
         )
+
+
+def _is_plain(address: str) -> bool:
+    parts = urlsplit(address)
+    return parts.scheme == "http" and not is_loopback(parts.hostname or "")
 
 
 def _bearer(fields: _Fields, _: Means) -> Authenticator:
@@ -113,6 +135,7 @@ def _oauth2(fields: _Fields, means: Means) -> Authenticator | Finding:
     lacking = fields.lacking("authorizationServerUri", "resource")
     if lacking:
         return lacking
+    fields.warn_of_plain("authorizationServerUri", "jwksUri", "introspectionEndpoint", "resource")
     issuer, identifier = fields.text("authorizationServerUri"), fields.text("resource")
     audience = fields.text("audience")
     policy = Policy(
