@@ -57,7 +57,7 @@ class Policy:
 
 def _either_way(uri: str) -> frozenset[str]:
     bare = uri.rstrip("/")
-    return frozenset({uri, bare, f"{bare}/"})
+    return frozenset({uri, bare, f"{bare}/"}) if bare else frozenset({uri}) - {""}
 
 
 def scopes_of(claims: Mapping[str, Any]) -> frozenset[str]:

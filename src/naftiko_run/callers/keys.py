@@ -20,7 +20,7 @@ _BY_CURVE: Final = {
 }
 _PUBLIC: Final = ("kty", "crv", "n", "e", "x", "y")
 _RSA_BITS: Final = range(2048, 16384 + 1)
-_MOST_KEYS: Final = 200
+_MOST_KEYS: Final = 50
 _MOST_TRIED: Final = 8
 """How many keys one token is tried with: more than any server signs with at a time."""
 
