@@ -223,13 +223,15 @@ async def test_stage_5_maps_details_into_an_object_of_their_own(serve: Serve) ->
 
 @pytest.mark.case(29)
 @pytest.mark.case(30)
-async def test_stage_6_reads_xml_and_keeps_a_list_of_one(serve: Serve) -> None:
+async def test_stage_6_reads_xml_and_keeps_lists_of_one_and_none(serve: Serve) -> None:
     faithful = {"code": "LEGACY-4012", "name": "Old Faithful"}
     maiden = {"code": "LEGACY-2087", "name": "Iron Maiden"}
     async with serve("06-xml") as stage:
         for status, vessels in (("active", [faithful]), ("laid_up", [maiden])):
             assert await stage.tool("list-legacy-vessels", status=status) == vessels
             assert await stage.get(f"/legacy/vessels?status={status}") == vessels
+        assert await stage.tool("list-legacy-vessels", status="sunk") == []
+        assert await stage.get("/legacy/vessels?status=sunk") == []
         assert await stage.tool("list-legacy-vessels") == [faithful, maiden]
         assert await stage.get("/legacy/vessels") == [faithful, maiden]
         keys = {tuple(each.header("x-dock-key")) for each in stage.dockyard.received}

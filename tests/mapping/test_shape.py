@@ -180,3 +180,20 @@ def test_schema_says_names_and_nesting_and_no_types_of_values() -> None:
 )
 def test_schema_is_unknown_where_the_result_may_be_anything(outputs: list[dict[str, Any]]) -> None:
     assert schema_of(_outputs(*outputs)) is None
+
+
+@pytest.mark.parametrize(
+    ("outputs", "expected"),
+    [
+        ([{"type": "array", "mapping": "$.ship"}], []),
+        ([{"properties": {"ships": {"type": "array", "mapping": "$.ship"}}}], {"ships": []}),
+        ([{"mapping": "$.ship"}], ""),
+        ([{"type": "array", "mapping": "$.ship"}, {"mapping": "$"}], ""),
+    ],
+)
+def test_where_a_format_has_no_empty_array_a_missing_one_is_empty(
+    outputs: list[dict[str, Any]], expected: Json
+) -> None:
+    shape = compile_shape(_outputs(*outputs), empty_is_absent=True)
+    assert shape is not None
+    assert shape("") == expected

@@ -8,7 +8,8 @@ How an entry is read, at every depth:
   where the object itself is.
 * **map** (``values``): an object with the names that the mapped object has, each value shaped.
 * **array** (``type: array`` or ``items``): each element shaped by ``items``, whose paths start at
-  the element. A single value becomes an array of one; null and missing stay null.
+  the element. A single value becomes an array of one; null and missing stay null, but for XML a
+  missing array is an empty one.
 * **anything else**: what the ``mapping`` leads to; an entry inside another one, or one of several
   named ones, that has no mapping reads the member of its own name. ``maxLength`` cuts texts.
 
@@ -48,10 +49,12 @@ def compile_shape(
     *,
     consumed: Sequence[Output] = (),
     static: Static | None = None,
+    empty_is_absent: bool = False,
 ) -> Shape | None:
     """Compile ``outputParameters``; None where the response passes through untouched.
 
-    ``consumed`` are those of the operation that gives the response.
+    ``consumed`` are those of the operation that gives the response. ``empty_is_absent`` says that
+    its format cannot write an empty array, as XML cannot: one that is missing has no elements.
 
     Raises:
         JsonPathError: a mapping is malformed; :func:`paths` says which.
@@ -59,8 +62,11 @@ def compile_shape(
     """
     if not outputs or (len(outputs) == 1 and _inert(outputs[0])):
         return None
-    compiler = _Compiler(_starts(consumed), static or _as_written)
-    if len(outputs) > 1 and all(output.name for output in outputs):
+    named = len(outputs) > 1 and all(output.name for output in outputs)
+    # Of alternatives one that is missing leaves the result to the next.
+    empty_is_absent = empty_is_absent and (named or len(outputs) == 1)
+    compiler = _Compiler(_starts(consumed), static or _as_written, empty_is_absent)
+    if named:
         fields = compiler.fields({output.name or "": output for output in outputs})
         return lambda root: fields(root, root)
     return _first_found([compiler.entry(output) for output in outputs])
@@ -138,6 +144,7 @@ class _Compiler:
 
     consumed: Mapping[str, Path]
     static: Static
+    empty_is_absent: bool = False
 
     def entry(self, output: Output, name: str = "") -> _Read:
         """Compile one entry; ``name`` is the member that it reads where it has no mapping."""
@@ -238,9 +245,12 @@ class _Compiler:
     def array(self, source: _Read, items: Output | None) -> _Read:
         """Read an array."""
         shape = None if items is None or _inert(items) else self.element(items)
+        empty_is_absent = self.empty_is_absent
 
         def read(scope: Json, base: Json) -> Json | Missing:
             value = source(scope, base)
+            if value is MISSING and empty_is_absent:
+                return []
             if value is None or value is MISSING:
                 return value
             elements: list[Json] = value if isinstance(value, list) else [value]

@@ -13,7 +13,7 @@ from naftiko_run.flows.inputs import Checker
 from naftiko_run.flows.mock import MockFlow
 from naftiko_run.flows.steps import CallStep, LookupStep, Step, StepsFlow, Target, plan_needs
 from naftiko_run.mapping.jsonpath import JsonPathError, Path, compile_path
-from naftiko_run.mapping.shape import compile_shape, project
+from naftiko_run.mapping.shape import Shape, compile_shape, project
 from naftiko_run.mapping.template import Evaluate, Expression, compile_value
 from naftiko_run.plan.apis import Apis, Called, suggestion
 from naftiko_run.plan.results import (
@@ -120,7 +120,7 @@ class Compiler:
         wanted = [i for i in operation.inputs if each is None or i.name != each.element]
         bindings = binder.bind(wanted, passes_content=operation.body.passes_content)
         arguments = self._finish(unit, binder, wanted)
-        shape = compile_shape(unit.outputs, consumed=called.spec.outputs)
+        shape = _shape(unit.outputs, called)
         results = results_of(called.spec, unit, shape)
         if isinstance(results, Finding):
             return results
@@ -444,9 +444,14 @@ def _over_elements(
     return over
 
 
+def _shape(outputs: Sequence[Output], called: Called) -> Shape | None:
+    spec = called.spec
+    return compile_shape(outputs, consumed=spec.outputs, empty_is_absent=spec.raw_format == "xml")
+
+
 def _shape_last(bodies: list[Step], outputs: Sequence[Output], called: Called) -> None:
     """Let the last call's answer be mapped where the steps' mappings lead to nothing."""
-    shape = compile_shape(outputs, consumed=called.spec.outputs) if _mapped(outputs) else None
+    shape = _shape(outputs, called) if _mapped(outputs) else None
     for position in range(len(bodies) - 1, -1, -1):
         step = bodies[position]
         if isinstance(step.body, CallStep):
