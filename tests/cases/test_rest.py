@@ -1,4 +1,6 @@
-"""Cases 46 to 48: what a REST route answers where it calls nothing, or passes a reply on."""
+"""Cases 46 to 48 and 53: what answers where nothing is called, or where a reply is passed on."""
+
+from urllib.parse import quote
 
 import pytest
 
@@ -69,4 +71,47 @@ def test_a_mock_answers_its_values_and_calls_nothing(serve: Serve) -> None:
     found = served.get("/this")
     assert (found.status, found.media_type) == (200, "application/json")
     assert found.json == {"status": "ready", "payload": {"id": "42", "tags": ["active"]}}
+    assert served.upstream.received == []
+
+
+SHARED = """
+naftiko: 1.0.0-alpha3
+info: {label: Hello, description: One mock for two faces.}
+capability:
+  aggregates:
+  - label: Greetings
+    namespace: greetings
+    functions:
+    - name: hello
+      description: Says hello.
+      inputParameters: [{name: name, type: string, description: Whom.}]
+      outputParameters:
+      - {name: message, type: string, value: "Hello, {{name}}!"}
+      - {name: source, type: string, value: aggregate-mock}
+  exposes:
+  - type: mcp
+    namespace: mcp
+    port: 9090
+    tools: [{name: hello, ref: greetings.hello}]
+  - type: rest
+    namespace: rest
+    port: 8080
+    resources:
+    - path: /hello
+      operations:
+      - method: GET
+        name: hello
+        ref: greetings.hello
+        inputParameters: [{name: name, in: query, type: string, description: Whom.}]
+"""
+
+
+@pytest.mark.case(53)
+def test_one_mock_flow_answers_a_route_and_a_tool(serve: Serve) -> None:
+    served = serve(SHARED)
+    for name in ("Ada", 'B"b & {{name}}'):
+        said = {"message": f"Hello, {name}!", "source": "aggregate-mock"}
+        found = served.get(f"/hello?name={quote(name)}")
+        assert (found.status, found.json) == (200, said)
+        assert served.result("hello", name=name) == said
     assert served.upstream.received == []
