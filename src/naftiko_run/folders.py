@@ -131,10 +131,7 @@ def read(folder: Path, name: str, most: int) -> tuple[str, bytes] | None:
     Raises:
         TooLargeError: it has more bytes than ``most``.
     """
-    try:
-        parts = [unquote_to_bytes(part).decode("utf-8") for part in name.split("/")]
-    except UnicodeDecodeError:
-        return None
+    parts = _parts(name)
     opened = open_file(folder, parts)
     if opened is None:
         return None
@@ -146,6 +143,22 @@ def read(folder: Path, name: str, most: int) -> tuple[str, bytes] | None:
     if len(data) > most:
         raise TooLargeError(f"the file is larger than {most} bytes")
     return parts[-1], data
+
+
+def has(folder: Path, name: str) -> bool:
+    """Say whether the end of a URI is that of a file that can be read."""
+    opened = open_file(folder, _parts(name))
+    if opened is not None:
+        opened.close()
+    return opened is not None
+
+
+def _parts(name: str) -> list[str]:
+    """Take the end of a URI apart; nothing is left of what is no text."""
+    try:
+        return [unquote_to_bytes(part).decode("utf-8") for part in name.split("/")]
+    except UnicodeDecodeError:
+        return []
 
 
 def open_file(folder: Path, parts: Sequence[str]) -> BinaryIO | None:

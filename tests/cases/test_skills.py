@@ -18,6 +18,8 @@ from mcp import Client
 from pydantic import BaseModel, ConfigDict
 
 from naftiko_run.exposes import skills as face
+from naftiko_run.exposes.mcp_methods import changes
+from naftiko_run.exposes.units import Skill, ToolServer
 from tests.cases.serving import Serve, Served
 from tests.e2e.wire import Json, free_port
 
@@ -738,6 +740,48 @@ def test_skills_behind_authentication_are_not_offered_to_others(serve: Serve, sa
     else:
         assert answer.json["error"]["code"] == -32601
         assert "Begin here" not in json.dumps(served.tools("orders-mcp"))
+
+
+SHARED = """
+naftiko: "1.0.0-alpha2"
+exposes:
+- {type: mcp, namespace: tools, port: 9090, tools: [
+    {name: hello, description: Says hello., outputParameters: [
+      {name: hi, type: string, value: Hi}]}]}
+- type: skill
+  namespace: skills
+  port: 3011
+  skills:
+  - name: greeting
+    description: Greet.
+    tools: [{name: hello, from: {sourceNamespace: tools, action: hello}}]
+"""
+
+
+@pytest.mark.parametrize("alias", ["", ", as: desk"])
+def test_imported_skills_name_adapters_by_what_those_are_imported_as(
+    serve: Serve, alias: str
+) -> None:
+    text = (
+        'naftiko: "1.0.0-alpha2"\ninfo: {label: Desk, description: D.}\ncapability:\n  exposes:\n'
+        f"  - {{import: tools, from: ./shared.yaml{alias}}}\n"
+        "  - {import: skills, from: ./shared.yaml, as: learned}\n"
+    )
+    served = serve(text, files={"shared.yaml": SHARED})
+    assert [code for code in served.codes if code.startswith("E-")] == []
+    (tool,) = served.get("/skills/greeting", adapter="learned").json["tools"]
+    assert tool["invocationRef"]["targetNamespace"] == ("desk" if alias else "tools")
+
+
+def test_a_reload_with_other_skills_or_files_is_told_as_other_resources() -> None:
+    def server(state: str) -> ToolServer:
+        skill = Skill(name="s", description="S.", state=state)
+        return ToolServer(
+            namespace="m", title="", version="", instructions="", tools=(), skills=(skill,)
+        )
+
+    assert changes(server("one"), server("one")) == []
+    assert changes(server("one"), server("two")) == ["resources"]
 
 
 # -------------------------------------------------------------------------------- published files

@@ -12,7 +12,7 @@ from starlette.types import Message, Scope
 
 from naftiko_run.errors import FieldProblem, InputError, UpstreamError, VariableError
 from naftiko_run.exposes.mcp import McpFace
-from naftiko_run.exposes.units import Prompt, PromptArgument, Resource, Tool, ToolServer
+from naftiko_run.exposes.units import Prompt, PromptArgument, Resource, Skill, Tool, ToolServer
 from naftiko_run.types import Argument, Flow, Inputs, Json, Outcome
 
 MODERN = "2026-07-28"
@@ -129,7 +129,17 @@ def content(folder: Path) -> dict[str, Any]:
         "resources": tuple(fixed),
         "resource_templates": tuple(templates),
         "prompts": tuple(prompts),
+        "skills": (skill("plain"), skill("files", folder)),
     }
+
+
+def skill(name: str, folder: Path | None = None) -> Skill:
+    """Make a skill whose SKILL.md says its name."""
+    front: dict[str, Json] = {"name": name, "description": f"does {name}"}
+    text = f"---\nname: {name}\ndescription: does {name}\n---\n"
+    return Skill(
+        name=name, description="", folder=folder, uri=f"skill://{name}", text=text, front=front
+    )
 
 
 def resource(uri: str, flow: Flow, **members: Any) -> Resource:  # noqa: ANN401

@@ -125,6 +125,22 @@ CONTENT: list[tuple[str, dict[str, Any]]] = [
             "=?base64?ZGF0YTovL29iamVjdA==?=", "x" * 5000,
         )
     ],
+    ("skills/list", {}),
+    ("skills/list", {"cursor": "AAAA"}),
+    ("skills/list", {"other": 1}),
+    ("skills/get", {"uri": "skill://files/SKILL.md"}),
+    ("skills/get", {"uri": "skill://files/a%20b.md"}),
+    ("skills/get", {"uri": 5}),
+    ("skills/get", {}),
+    *[
+        ("resources/read", {"uri": f"skill://{path}"})
+        for path in (
+            "plain/SKILL.md", "files/SKILL.md", "files/SKILL%2Emd", "files/a%20b.md",
+            "files/z.bin", "files/none", "files/..%2fsecret", "none/SKILL.md", "files",
+        )
+    ],
+    ("resources/subscribe", {"uri": "skill://files/z.bin"}),
+    ("resources/subscribe", {"uri": "skill://files/none"}),
     ("resources/subscribe", {"uri": "data://object"}),
     ("resources/subscribe", {"uri": "file:///files/z.bin"}),
     ("resources/subscribe", {"uri": "file:///files/none"}),

@@ -8,9 +8,10 @@ digest is of the file as it is now.
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from anyio import to_thread
 
@@ -65,7 +66,9 @@ class Skills:
 
     async def has(self, uri: str) -> bool:
         """Say whether a URI is that of a file of a skill."""
-        return await self.read(uri) is not None
+        return uri in self._published or any(
+            [await to_thread.run_sync(folders.has, *place) for place in self._places(uri)]
+        )
 
     async def read(self, uri: str) -> tuple[str, bytes] | None:
         """Read a file of a skill: its name and bytes; None where the URI is none of these.
@@ -76,16 +79,21 @@ class Skills:
         exact = self._published.get(uri)
         if exact is not None:
             return TEXT, exact.text
+        for folder, name in self._places(uri):
+            found = await to_thread.run_sync(folders.read, folder, name, MOST_BYTES)
+            if found is not None:
+                return found
+        return None
+
+    def _places(self, uri: str) -> Iterator[tuple[Path, str]]:
+        """Give where a file may lie that a URI means: the folders, and the ends of the URI."""
         for each in self._published.values():
-            base = f"{each.skill.uri}/"
-            folder = each.skill.folder
+            base, folder = f"{each.skill.uri}/", each.skill.folder
             if folder is not None and uri.startswith(base):
                 name = uri.removeprefix(base)
-                found = await to_thread.run_sync(folders.read, folder, name, MOST_BYTES)
                 # Written otherwise (SKILL%2Emd), it would be the file and not what was listed.
-                if found is not None and (found[0] != TEXT or "/" in name):
-                    return found
-        return None
+                if unquote(name) != TEXT:
+                    yield folder, name
 
 
 class _Published:

@@ -27,7 +27,7 @@ from naftiko_run.types import Headers, Json
 MOST_ARCHIVED = 256 * 1024 * 1024
 """How many bytes of files one archive takes."""
 
-MOST_DOWNLOADS = 8
+MOST_DOWNLOADS = 64
 """How many archives of one listener are made at once; the next ones are refused."""
 
 # What a page of a skill's folder might do is nothing that this origin should do for it.

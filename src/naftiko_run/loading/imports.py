@@ -6,7 +6,7 @@ file are not followed.
 """
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -33,11 +33,13 @@ Read = Callable[[str, Path], Source]
 class Imported:
     """What the imports of a document brought.
 
+    ``renamed`` leads from the file and namespace of an adapter to what it is imported as.
     ``missing`` holds the namespaces that nothing could be imported for, with the reason.
     """
 
     consumes: list[Consumes] = field(default_factory=list)
     adapters: list[Adapter] = field(default_factory=list)
+    renamed: dict[tuple[str, str], str] = field(default_factory=dict)
     aggregates: list[Aggregate] = field(default_factory=list)
     binds: list[Bind] = field(default_factory=list)
     missing: dict[str, Finding] = field(default_factory=dict)
@@ -66,10 +68,30 @@ def resolve(document: Document, source: Source, read: Read, folders: Sequence[Pa
 
 def merged(document: Document, imported: Imported) -> Document:
     """Return a document whose imported adapters and aggregates are its own."""
+    adapters = (*document.adapters, *imported.adapters)
+    names = {adapter.namespace for adapter in adapters}
     return replace(
         document,
-        adapters=(*document.adapters, *imported.adapters),
+        adapters=tuple(_skills_renamed(adapter, imported.renamed, names) for adapter in adapters),
         aggregates=_each_flow_once((*document.aggregates, *imported.aggregates)),
+    )
+
+
+def _skills_renamed(
+    adapter: Adapter, renamed: Mapping[tuple[str, str], str], names: Container[str]
+) -> Adapter:
+    """Let skills name the adapters of their own file by what those are imported as."""
+
+    def source(written: str) -> str:
+        found = renamed.get((adapter.where.source.file, written))
+        return written if found is None or written in names else found
+
+    return replace(
+        adapter,
+        skills=tuple(
+            replace(s, tools=tuple(replace(t, source=source(t.source)) for t in s.tools))
+            for s in adapter.skills
+        ),
     )
 
 
@@ -149,6 +171,9 @@ def _take_consumes(entry: Import, shared: Shared, imported: Imported) -> None:
 
 
 def _take_exposes(entry: Import, shared: Shared, imported: Imported) -> None:
+    if entry.alias:
+        own = (a for a in shared.adapters if a.namespace == entry.namespace)
+        imported.renamed |= {(a.where.source.file, a.namespace): entry.alias for a in own}
     imported.adapters.extend(
         rename_adapter(adapter, entry.alias or adapter.namespace)
         for adapter in shared.adapters
