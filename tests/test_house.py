@@ -50,10 +50,11 @@ HOUSE = {
     "flows": room("mapping spec", "jsonschema_rs anyio"),
     "exposes": room("mapping spec folders", "starlette mcp mcp_types orjson anyio"),
     "callers": room("exposes", "starlette jwt cryptography orjson"),
+    "scripts": room("", "quickjs_rs wasmtime pydantic_monty tree_sitter tree_sitter_javascript"),
     "sandbox": room("", "starlette uvicorn orjson anyio"),
-    "plan": room("callers consumes exposes flows mapping spec"),
+    "plan": room("callers consumes exposes flows mapping scripts spec"),
     "server": room(
-        "plan loading settings sandbox callers exposes spec",
+        "plan loading settings sandbox callers exposes scripts spec",
         "uvicorn uvloop httptools starlette watchfiles",
     ),
     "cli": room("server plan loading settings exposes mapping spec"),

@@ -188,7 +188,8 @@ _FILES = (
     _code(
         "I-NOT-SERVED",
         "A part of the language that is accepted but not served",
-        "The adapter is left out; everything else is served.",
+        """The adapter is left out; everything else is served. What a control adapter says of
+        scripts counts all the same.""",
         "Leave it: it does no harm. Or remove it.",
         "exposes: [{type: control, port: 9900}]",
     ),
@@ -222,7 +223,7 @@ _FILES = (
         """
         tools:
           - name: open-ships
-            steps: [{type: script, name: open, language: groovy, file: open.groovy}]
+            steps: [{type: wait, name: open}]
         """,
     ),
 )
@@ -682,6 +683,50 @@ _UNITS = (
         "'index' names no step before this one; the unit is left out.",
         "Name an earlier step.",
         "steps: [{type: lookup, name: ship, index: shipz, match: imo, lookupValue: '{{imo}}'}]",
+    ),
+    _code(
+        "E-SCRIPT-LANGUAGE",
+        "A script in no language that runs here",
+        """A script step says no language, nor does 'defaultLanguage' of the control adapter; or it
+        says one that has no engine here, or that 'allowedLanguages' does not have. Groovy needs a
+        Java virtual machine. The unit is left out.""",
+        "Write the script in JavaScript or Python, and say which.",
+        "steps: [{type: script, name: a, language: groovy, location: 'file:///./', file: a.g}]",
+    ),
+    _code(
+        "E-SCRIPT-FILE",
+        "A script that cannot be read",
+        """A script step names no file or no folder, or one of its files is missing, is no text in
+        UTF-8, or is larger than 1 MB. The unit is left out.""",
+        "Name the folder in 'location' and the file in it in 'file', and put them there.",
+        "steps: [{type: script, name: a, language: python, file: a.py}]",
+    ),
+    _code(
+        "E-SCRIPT-PATH",
+        "A script outside its folder",
+        """The path of a script or of a dependency has '..' or other characters than letters,
+        digits, '.', '_' and '-', or a link leads out of 'location'. The unit is left out.""",
+        "Put the file into the folder that 'location' names.",
+        """
+        steps:
+          - {type: script, name: a, language: python, location: 'file:///./scripts', file: ../a.py}
+        """,
+    ),
+    _code(
+        "E-SCRIPT-SYNTAX",
+        "A script that is not in its language",
+        """The message says in which file of the script, at which line and column. The unit is left
+        out.""",
+        "Mend the script.",
+        "steps: [{type: script, name: a, language: python, location: 'file:///./', file: a.js}]",
+    ),
+    _code(
+        "E-SCRIPT-OFF",
+        "A script where scripts are switched off",
+        """'management.scripting.enabled' of the control adapter is false, or it says nothing and
+        NAFTIKO_SCRIPTING (or IKANOS_SCRIPTING) is false. The unit is left out.""",
+        "Switch scripts on, or remove the unit.",
+        "exposes: [{type: control, port: 9900, management: {scripting: {enabled: false}}}]",
     ),
     _code(
         "W-FLOW-DUP",

@@ -5,6 +5,8 @@ NaftikoError
 ├─ InputError          the caller's: 400, or isError in MCP; names each field
 ├─ VariableError       the operator's: a variable that this call needs is not set; 503
 ├─ UnsupportedError    the document asks for what cannot be done (a signature, a format); 501
+├─ ScriptError         the author's: a script failed, or went beyond a limit; 500
+│  └─ ScriptsBusy         no script can run now: as many as may are running; 503
 └─ UpstreamError       the upstream's, no usable reply: 502
    ├─ UpstreamUnreachable    nothing was sent: no connection, or no TLS
    ├─ UpstreamTimeout        504
@@ -68,6 +70,23 @@ class VariableError(NaftikoError):
 
 class UnsupportedError(NaftikoError):
     """The document asks for something that this runtime refuses to do half-way."""
+
+
+class ScriptError(NaftikoError):
+    """A script that failed: ``what`` continues a sentence, ``line`` is 0 where none is known."""
+
+    def __init__(self, what: str, *, file: str = "", line: int = 0, step: str = "") -> None:
+        """Keep what went wrong, and where."""
+        self.what = what
+        self.file = file
+        self.line = line
+        self.step = step
+        place = f"{file}:{line}" if line else file
+        super().__init__(f"Script step {step!r}{f' ({place})' if place else ''} {what}")
+
+
+class ScriptsBusy(ScriptError):
+    """No script can run now."""
 
 
 class UpstreamError(NaftikoError):

@@ -13,6 +13,7 @@ from mcp import Client
 
 from naftiko_run.findings import Finding
 from naftiko_run.plan.client import LazyClient, Limits
+from naftiko_run.scripts.workers import ScriptWorkers
 from naftiko_run.server.deployment import Deployment
 from naftiko_run.server.prepare import load_one, prepare
 from naftiko_run.settings import Settings
@@ -164,10 +165,11 @@ class Stage:
         self.portal = portal
         self._client = LazyClient(Limits(), {})
         self._deployment = Deployment(())
+        self.workers = ScriptWorkers()
 
     def show(self, loaded: Loaded, settings: Settings) -> tuple[dict[str, str], list[Finding]]:
         """Serve a document; gives the addresses of its adapters, and what was found in it."""
-        prepared = prepare([loaded], settings, self._client)
+        prepared = prepare([loaded], settings, self._client, workers=self.workers)
         self.portal.call(self._deployment.apply, prepared.plan.listeners, [loaded])
         return listeners("\n".join(self._deployment.summary())), prepared.findings
 
@@ -175,6 +177,7 @@ class Stage:
         """Stop."""
         self.portal.call(self._deployment.stop)
         self.portal.call(self._client.aclose)
+        self.portal.call(self.workers.aclose)
 
 
 @dataclass

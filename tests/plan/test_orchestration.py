@@ -257,7 +257,8 @@ async def test_a_missing_argument_is_named_and_nothing_is_sent() -> None:
         ("[{type: lookup, name: a, index: b, match: id, lookupValue: x}]", "E-STEP-INDEX"),
         ("[{type: call, call: registry.list-crew}]", "E-STEP"),
         ("[{type: call, name: a, call: registry.list-crews}]", "E-CALL-OPERATION"),
-        ("[{type: script, name: a, language: groovy, file: a.groovy}]", "E-UNSUPPORTED"),
+        ("[{type: wait, name: a}]", "E-UNSUPPORTED"),
+        ("[{type: script, name: a, language: python, file: a.py}]", "E-SCRIPT-FILE"),
     ],
 )
 def test_a_step_that_cannot_run_leaves_the_unit_out(steps: str, code: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from naftiko_run.cli.status import INVALID, OK
 from naftiko_run.cli.terminal import printable, show
 from naftiko_run.findings import Finding
-from naftiko_run.plan.runs import Call
+from naftiko_run.plan.runs import Call, Run
 from naftiko_run.plan.served import ServedContent, ServedUnit
 from naftiko_run.server.prepare import NoClient, load_all, prepare, silent_sandboxes, with_files
 from naftiko_run.settings import Settings
@@ -53,11 +53,15 @@ def _lines(served: ServedUnit) -> list[str]:
     if not compiled.calls:
         lines.append("      → a mock: nothing is called")
     for call in compiled.calls:
-        lines += _call_lines(call, places, served)
+        if isinstance(call, Run):
+            lines.append(f"      → {call.step}: {call.shown}")
+        else:
+            lines += _operation_lines(call)
+        lines += _binding_lines(call, places, served)
     return lines
 
 
-def _call_lines(call: Call, places: Mapping[str, Argument], served: ServedUnit) -> list[str]:
+def _operation_lines(call: Call) -> list[str]:
     operation = call.operation
     step = f"{call.step}: " if call.step else ""
     target = operation.template or "(no base URI)"
@@ -69,6 +73,13 @@ def _call_lines(call: Call, places: Mapping[str, Argument], served: ServedUnit) 
         lines.append(f"        credential: {call.credentials}")
     if operation.refusal is not None:
         lines.append(f"        refused for now: {operation.refusal}")
+    return lines
+
+
+def _binding_lines(
+    call: Call | Run, places: Mapping[str, Argument], served: ServedUnit
+) -> list[str]:
+    lines: list[str] = []
     width = max((len(name) for name, _ in call.bindings), default=0)
     for name, source in call.bindings:
         key = source.removeprefix("{{").removesuffix("}}")

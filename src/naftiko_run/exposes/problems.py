@@ -9,6 +9,8 @@ from naftiko_run.errors import (
     FieldProblem,
     InputError,
     NaftikoError,
+    ScriptError,
+    ScriptsBusy,
     UnsupportedError,
     UpstreamError,
     UpstreamTimeout,
@@ -31,6 +33,8 @@ _STATUS: tuple[tuple[type[NaftikoError], int], ...] = (
     (InputError, 400),
     (VariableError, 503),
     (UnsupportedError, 501),
+    (ScriptsBusy, 503),
+    (ScriptError, 500),
     (UpstreamTimeout, 504),
     (UpstreamError, 502),
 )
@@ -75,6 +79,10 @@ def problem_of(error: Exception) -> Problem:
             extra: dict[str, Json] | None = None
             if isinstance(error, VariableError):
                 extra = {"variables": list(error.names)}
+            elif isinstance(error, ScriptError):
+                extra = {"step": error.step, "script": error.file}
+                if error.line:
+                    extra["line"] = error.line
             return Problem(status, str(error), (), extra)
     _log.error("unexpected error", exc_info=error)
     return Problem(500, "an unexpected error; the server's log tells more")

@@ -122,6 +122,23 @@ class Binder:
         unused = [p for p in self._open_parameters() if p.name not in used]
         return self._arguments(), unused
 
+    def take_all(self) -> list[tuple[str, Expression]]:
+        """Take whatever is declared, and each placeholder of the route: a script may read any.
+
+        Gives the values that no caller has to say.
+        """
+        declared = list(self.declared)
+        for name in self.route - {each.parameter.name for each in declared}:
+            self._refer(name, None)
+        fixed: list[tuple[str, Expression]] = []
+        for each in declared:
+            value = self._refer(each.parameter.name, None)
+            unset, self.scope.unset = self.scope.unset, {}
+            if each.fixed is not None:
+                value = _refusing(value, unset, self.scope.used_by) if unset else value
+                fixed.append((each.parameter.name, value))
+        return fixed
+
     # ------------------------------------------------------------------------- expressions
 
     def expression(self, value: Json, where: Where, target: Input | None = None) -> Expression:

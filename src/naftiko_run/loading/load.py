@@ -7,7 +7,7 @@ from pathlib import Path
 
 from naftiko_run.errors import DocumentError
 from naftiko_run.findings import Finding, Severity
-from naftiko_run.loading import binds, contents, imports, reply_schemas
+from naftiko_run.loading import binds, contents, imports, reply_schemas, scripts
 from naftiko_run.loading.files import Source, read
 from naftiko_run.loading.rules import check as check_rules
 from naftiko_run.loading.schema import unless_told
@@ -61,15 +61,16 @@ def load(path: Path, settings: Settings, *, schema: Callable[..., list[Finding]]
     )
     whole = imports.merged(document, imported)
     adapters, texts = contents.resolve(whole.adapters)
+    complete, programs = scripts.resolve(replace(whole, adapters=adapters), settings.environ)
     return Loaded(
         file=file,
-        document=replace(whole, adapters=adapters),
+        document=complete,
         consumes=consumes,
         binds=values,
         findings=[*findings, *imported.findings, *unset],
         missing=imported.missing,
         anything_missing=imported.unnamed,
-        files=(source.path, *imported.files, *schemas, *texts),
+        files=(source.path, *imported.files, *schemas, *texts, *programs),
     )
 
 

@@ -17,11 +17,13 @@ from naftiko_run.plan.contents import Contents, contents_of, lacking
 from naftiko_run.plan.forwards import forward_route, leads_to, name_of
 from naftiko_run.plan.names import tool_name
 from naftiko_run.plan.runs import Compiled, Compiler
+from naftiko_run.plan.scripts import Scripts
 from naftiko_run.plan.served import ServedContent, ServedUnit
 from naftiko_run.plan.siblings import siblings_of
 from naftiko_run.plan.skills import Compiled as CompiledSkill
 from naftiko_run.plan.skills import Sibling, Skills
 from naftiko_run.plan.units import route_of, tool_of
+from naftiko_run.scripts.workers import ScriptWorkers
 from naftiko_run.spec.document import Adapter, Document, Info, Loaded, McpResource, Unit
 from naftiko_run.types import Client
 
@@ -33,7 +35,8 @@ LOOPBACK = "127.0.0.1"
 class Options:
     """How documents are served. ``host`` is empty where none was given.
 
-    ``nonces`` are those of Digest authentication, the same for all plans of a process.
+    ``nonces`` are those of Digest authentication, ``workers`` run scripts; both are the same for
+    all plans of a process. Who gives workers closes them.
     """
 
     host: str = ""
@@ -41,6 +44,7 @@ class Options:
     upstreams: Upstreams = field(default_factory=Upstreams)
     strict_paths: bool = False
     nonces: Nonces = field(default_factory=Nonces, repr=False)
+    workers: ScriptWorkers = field(default_factory=ScriptWorkers, repr=False)
 
 
 @dataclass(slots=True)
@@ -149,7 +153,8 @@ class _Compiler:
             self.report,
             strict_paths=self.options.strict_paths,
         )
-        self.compiler = Compiler(self.apis, _shared_flows(document))
+        scripts = Scripts(document.scripting, planner.options.workers)
+        self.compiler = Compiler(self.apis, _shared_flows(document), scripts)
         self.places: list[tuple[_Site, int, Adapter]] = []
 
     def run(self) -> None:

@@ -11,7 +11,15 @@ from naftiko_run.flows.arguments import Binder
 from naftiko_run.flows.flow import CallFlow, ForEachFlow, Results
 from naftiko_run.flows.inputs import Checker
 from naftiko_run.flows.mock import MockFlow
-from naftiko_run.flows.steps import CallStep, LookupStep, Step, StepsFlow, Target, plan_needs
+from naftiko_run.flows.steps import (
+    CallStep,
+    FunctionStep,
+    LookupStep,
+    Step,
+    StepsFlow,
+    Target,
+    plan_needs,
+)
 from naftiko_run.mapping.jsonpath import JsonPathError, Path, compile_path
 from naftiko_run.mapping.shape import Shape, compile_shape, project
 from naftiko_run.mapping.template import Evaluate, Expression, compile_value
@@ -23,7 +31,8 @@ from naftiko_run.plan.results import (
     promised_of,
     results_of,
 )
-from naftiko_run.spec.document import UNSET, Adapter, ForEach, Output, Semantics, Unit
+from naftiko_run.plan.scripts import Scripts
+from naftiko_run.spec.document import UNSET, Adapter, ForEach, Output, Script, Semantics, Unit
 from naftiko_run.spec.document import Step as SpecStep
 from naftiko_run.types import (
     MISSING,
@@ -53,12 +62,21 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """One script of a unit, as ``inspect`` shows it: ``shown`` is its language and file."""
+
+    step: str
+    shown: str
+    bindings: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Compiled:
     """A unit that works: its flow, its arguments, and what it says of itself where it is silent."""
 
     flow: Flow
     arguments: tuple[Argument, ...]
-    calls: tuple[Call, ...] = ()
+    calls: tuple[Call | Run, ...] = ()
     name: str = ""
     description: str = ""
     semantics: Semantics = field(default_factory=Semantics)
@@ -73,9 +91,12 @@ class Compiled:
 class Compiler:
     """Compiles the units of one document; the flows of its aggregates are compiled once."""
 
-    def __init__(self, apis: Apis, aggregates: Mapping[str, tuple[Unit, Adapter]]) -> None:
-        """Keep what the units can call: operations, and shared flows by ``namespace.name``."""
+    def __init__(
+        self, apis: Apis, aggregates: Mapping[str, tuple[Unit, Adapter]], scripts: Scripts
+    ) -> None:
+        """Keep what units run: operations, shared flows by ``namespace.name``, and scripts."""
         self.apis = apis
+        self._scripts = scripts
         self.report: Callable[[Finding], None] = apis.scope.report
         self._aggregates = aggregates
         self._flows: dict[str, Compiled | Finding] = {}
@@ -200,14 +221,15 @@ class Compiler:
             if value is not None
         ]
         binder.context.update(name for name, _ in derived)
+        fixed = binder.take_all() if any(each.script for each in unit.steps) else []
         names: dict[str, int] = {}
         bodies: list[Step] = []
         reads: list[frozenset[int]] = []
         changes: list[bool] = []
-        calls: list[Call] = []
+        calls: list[Call | Run] = []
         last: Called | None = None
         for position, spec in enumerate(unit.steps):
-            made = self._step(spec, binder, names)
+            made = self._step(spec, binder, names, fixed)
             if isinstance(made, Finding):
                 return made
             bodies.append(made.step)
@@ -242,17 +264,25 @@ class Compiler:
             stages=len(bodies),
         )
 
-    def _step(self, spec: SpecStep, binder: Binder, names: Mapping[str, int]) -> "_Made | Finding":
+    def _step(
+        self,
+        spec: SpecStep,
+        binder: Binder,
+        names: Mapping[str, int],
+        fixed: Sequence[tuple[str, Expression]],
+    ) -> "_Made | Finding":
         if not spec.name:
             return spec.where.error("E-STEP", "a step needs a name", "add 'name'")
         if spec.type == "call":
             return self._call_step(spec, binder)
         if spec.type == "lookup":
             return self._lookup_step(spec, binder, names)
+        if spec.script is not None:
+            return self._script_step(spec, spec.script, binder, names, fixed)
         return spec.where.at("type").error(
             "E-UNSUPPORTED",
             f"a step of type {spec.type!r} is not served by this version",
-            "use 'call' or 'lookup'",
+            "use 'call', 'lookup' or 'script'",
         )
 
     def _call_step(self, spec: SpecStep, binder: Binder) -> "_Made | Finding":
@@ -311,6 +341,37 @@ class Compiler:
             evaluate, reads = expression.evaluate, reads | set(expression.names)
         body = LookupStep(spec.index, spec.match, evaluate, spec.outputs)
         return _Made(Step(spec.name, body, tolerant=spec.tolerant), frozenset(reads))
+
+    def _script_step(
+        self,
+        spec: SpecStep,
+        script: Script,
+        binder: Binder,
+        names: Mapping[str, int],
+        fixed: Sequence[tuple[str, Expression]],
+    ) -> "_Made | Finding":
+        function = self._scripts.step(spec, script)
+        if isinstance(function, Finding):
+            return function
+        given = [
+            (key, binder.expression(value, spec.where.at("with", key)))
+            for key, value in spec.arguments.items()
+            if value is not None
+        ]
+        return _Made(
+            Step(
+                spec.name,
+                FunctionStep(function, _evaluates([*fixed, *given])),
+                tolerant=spec.tolerant,
+            ),
+            # Through its context a script may read whatever there is before it.
+            frozenset(names),
+            call=Run(
+                spec.name,
+                f"{script.language} {script.file}",
+                tuple((name, repr(expression)) for name, expression in given),
+            ),
+        )
 
     # ------------------------------------------------------------------------- refs and mocks
 
@@ -404,7 +465,7 @@ class _Made:
     step: Step
     reads: frozenset[str]
     changes: bool = False
-    call: Call | None = None
+    call: "Call | Run | None" = None
     called: Called | None = None
 
 

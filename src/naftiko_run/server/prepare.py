@@ -13,6 +13,7 @@ from naftiko_run.loading import load as loading
 from naftiko_run.loading.schema import check
 from naftiko_run.plan import Options, Plan, Planner, compile_plan
 from naftiko_run.plan.apis import Sandbox, Upstreams
+from naftiko_run.scripts.workers import ScriptWorkers
 from naftiko_run.settings import Settings, UsageError
 from naftiko_run.spec.document import Loaded
 from naftiko_run.types import Client, Reply, Request
@@ -69,11 +70,14 @@ def prepare(
     *,
     sandboxes: Mapping[str, Sandbox] | None = None,
     nonces: Nonces | None = None,
+    workers: ScriptWorkers | None = None,
 ) -> Prepared:
     """Compile what was loaded; under ``--strict`` warnings are errors."""
     options = _options(settings, sandboxes or {})
     if nonces is not None:
         options = replace(options, nonces=nonces)
+    if workers is not None:
+        options = replace(options, workers=workers)
     plan = compile_plan(loaded, options, client)
     findings = as_strict(plan.findings) if settings.strict else plan.findings
     return Prepared(plan, findings, list(loaded))

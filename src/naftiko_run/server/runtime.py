@@ -1,4 +1,4 @@
-"""What a running command has open: the upstream client, the sandboxes, and the plan over them."""
+"""What a running command has open: the client, scripts, the sandboxes, and the plan over them."""
 
 import importlib
 import os
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from naftiko_run.callers.nonces import Nonces
 from naftiko_run.plan.apis import Sandbox
 from naftiko_run.plan.client import LazyClient, Limits
+from naftiko_run.scripts.workers import ScriptWorkers
 from naftiko_run.server.http import HttpServer, authority, bind
 from naftiko_run.server.prepare import Prepared, prepare, sandbox_modules
 from naftiko_run.settings import Settings
@@ -18,7 +19,7 @@ from naftiko_run.types import Client
 
 @dataclass(slots=True)
 class Runtime:
-    """What flows need to be called: a client, and a sandbox for each API that has one.
+    """What flows need to be called: a client, a sandbox for each API that has one, and scripts.
 
     ``nonces`` outlive the plans: a request that was used once is not taken again after a change.
     """
@@ -27,6 +28,7 @@ class Runtime:
     client: Client
     sandboxes: dict[str, Sandbox] = field(default_factory=dict)
     nonces: Nonces = field(default_factory=Nonces, repr=False)
+    workers: ScriptWorkers = field(default_factory=ScriptWorkers, repr=False)
     _servers: list[HttpServer] = field(default_factory=list)
 
     def share_nonces(self, key: bytes) -> None:
@@ -52,12 +54,18 @@ class Runtime:
     def prepare(self, loaded: Sequence[Loaded]) -> Prepared:
         """Compile files into a plan whose flows can be called."""
         return prepare(
-            loaded, self.settings, self.client, sandboxes=self.sandboxes, nonces=self.nonces
+            loaded,
+            self.settings,
+            self.client,
+            sandboxes=self.sandboxes,
+            nonces=self.nonces,
+            workers=self.workers,
         )
 
     async def aclose(self) -> None:
-        """Close connections and stop the sandboxes."""
+        """Close connections, end scripts and stop the sandboxes."""
         await self.client.aclose()
+        await self.workers.aclose()
         for server in self._servers:
             await server.stop()
 

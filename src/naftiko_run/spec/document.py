@@ -229,10 +229,45 @@ class Hints:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """What a script step runs.
+
+    ``language``, ``location`` and ``file`` are as written, empty where nothing is. ``texts`` are
+    the names and contents of the dependencies and, last, of the file: they are read when the
+    document is loaded. ``problem`` says why it cannot run.
+    """
+
+    language: str = ""
+    location: str = ""
+    file: str = ""
+    dependencies: tuple[str, ...] = ()
+    texts: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    problem: Finding | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scripting:
+    """How scripts run: ``management.scripting`` of the control adapter, or its defaults.
+
+    ``enabled`` None means that nothing is said. ``timeout`` is in milliseconds. No
+    ``allowed_languages`` means all of them. ``where`` is None where no document says anything.
+    """
+
+    where: Where | None = None
+    enabled: bool | None = None
+    default_location: str = ""
+    default_language: str = ""
+    timeout: int = 60_000
+    statement_limit: int = 100_000
+    allowed_languages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """A step of an orchestration: ``call``, ``lookup`` or ``script``.
 
-    ``tolerant`` lets the flow go on where this step fails (our ``onError: continue``).
+    ``script`` is that of a script step. ``tolerant`` lets the flow go on where this step fails (our
+    ``onError: continue``).
     """
 
     where: Where
@@ -244,6 +279,7 @@ class Step:
     match: str = ""
     lookup_value: str = ""
     outputs: tuple[str, ...] = ()
+    script: Script | None = None
     tolerant: bool = False
 
 
@@ -488,6 +524,7 @@ class Document:
     imports: tuple[Import, ...] = ()
     adapters: tuple[Adapter, ...] = ()
     aggregates: tuple[Aggregate, ...] = ()
+    scripting: Scripting = field(default_factory=Scripting)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

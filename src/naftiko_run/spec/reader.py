@@ -35,6 +35,8 @@ from naftiko_run.spec.document import (
     PromptMessage,
     Response,
     ResponseContent,
+    Script,
+    Scripting,
     Semantics,
     Shared,
     Skill,
@@ -157,6 +159,7 @@ def read(source: SourceFile, data: object) -> tuple[Document | None, list[Findin
         imports=imports,
         adapters=adapters,
         aggregates=tuple(_aggregates(capability)),
+        scripting=_scripting(capability),
     )
     return document, findings
 
@@ -628,7 +631,9 @@ def _exposes(capability: Node) -> tuple[Adapter, ...]:
         elif kind == "control":
             node.report(
                 node.where.notice(
-                    "I-NOT-SERVED", "a control adapter is not served", "leave it: it does no harm"
+                    "I-NOT-SERVED",
+                    "a control adapter is not served; what it says of 'scripting' counts",
+                    "leave it: it does no harm",
                 )
             )
         else:
@@ -1011,18 +1016,65 @@ def _steps(node: Node) -> tuple[Step, ...]:
 
 def _step(node: Node) -> Step:
     clause = node.data.get("with")
+    kind = _type(node) or "call"
     return Step(
         where=node.where,
         name=node.text("name") or node.key,
-        type=_type(node) or "call",
+        type=kind,
         call=node.text("call"),
         arguments=clause if isinstance(clause, dict) else {},
         index=node.text("index") or "",
         match=node.text("match") or "",
         lookup_value=node.text("lookupValue") or "",
         outputs=node.texts("outputParameters"),
+        script=_script(node) if kind == "script" else None,
         tolerant=node.text("onError") == "continue",
     )
+
+
+def _script(node: Node) -> Script:
+    return Script(
+        language=(node.text("language") or "").strip().lower(),
+        location=(node.text("location") or "").strip(),
+        file=(node.text("file") or "").strip(),
+        dependencies=node.texts("dependencies"),
+    )
+
+
+def _scripting(capability: Node) -> Scripting:
+    """Read how scripts run: the first control adapter says it."""
+    for node in capability.entries("exposes"):
+        management = node.mapping("management") if _type(node) == "control" else None
+        if management is None or not management.has("scripting"):
+            continue
+        scripting = management.mapping("scripting")
+        if scripting is None:
+            break
+        default = Scripting()
+        return Scripting(
+            where=scripting.where,
+            enabled=scripting.flag("enabled"),
+            default_location=(scripting.text("defaultLocation") or "").strip(),
+            default_language=(scripting.text("defaultLanguage") or "").strip().lower(),
+            timeout=_positive(scripting, "timeout", default.timeout),
+            statement_limit=_positive(scripting, "statementLimit", default.statement_limit),
+            allowed_languages=tuple(
+                each.strip().lower() for each in scripting.texts("allowedLanguages")
+            ),
+        )
+    return Scripting()
+
+
+def _positive(node: Node, name: str, default: int) -> int:
+    value = node.number(name)
+    if value is None or value >= 1:
+        return default if value is None else value
+    node.report(
+        node.where.at(name).error(
+            "E-TYPE", f"'{name}' must be 1 or more, is {value}", f"write one such as {default}"
+        )
+    )
+    return default
 
 
 def _mappings(node: Node) -> tuple[StepMapping, ...]:
