@@ -97,6 +97,11 @@ class Exchange:
         self._framing = Framing.SIZED
         self._left = 0
 
+    @property
+    def until_closed(self) -> bool:
+        """Whether the end of the connection is the end of the answer."""
+        return self._framing is Framing.UNTIL_CLOSED
+
     # ------------------------------------------------------------------------------- request
 
     def feed(self, chunk: bytes) -> None:

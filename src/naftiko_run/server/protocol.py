@@ -11,6 +11,8 @@ brings no body between its pieces has this one.
 import asyncio
 import json
 import logging
+import socket
+import struct
 from collections import deque
 from collections.abc import MutableMapping
 from typing import Any, ClassVar, Final, cast
@@ -279,6 +281,10 @@ class HttpProtocol(asyncio.Protocol):
 
     def _give_up(self, exchange: Exchange) -> None:
         if exchange.started or exchange.gone:
+            if exchange.until_closed:
+                # Closed in order, it would look like a whole answer.
+                sock = self._transport.get_extra_info("socket")
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._transport.abort()
             return
         exchange.keep = False
