@@ -121,6 +121,31 @@ async def test_nothing_of_it_reaches_the_upstream(served: Served) -> None:
     assert "response=" not in str(sent.headers) + sent.url
 
 
+async def test_what_was_used_stays_used_when_the_files_are_read_again(tmp_path: Path) -> None:
+    nonces = Nonces()
+    heard: list[httpx.Request] = []
+
+    async def hear(request: httpx.Request) -> None:
+        heard.append(request)
+
+    environ = {"PASSWORD": PASSWORD}
+    async with (
+        serving(tmp_path, TEXT, environ=environ, nonces=nonces) as served,
+        httpx.AsyncClient(trust_env=False, event_hooks={"request": [hear]}) as client,
+    ):
+        auth = httpx.DigestAuth(USER, PASSWORD)
+        assert (await client.get(f"{served.url}/ships/a", auth=auth)).status_code == 200
+    headers = {"authorization": heard[-1].headers["authorization"]}
+    async with (
+        serving(tmp_path, TEXT, environ=environ, nonces=nonces) as served,
+        httpx.AsyncClient(trust_env=False) as client,
+    ):
+        again = await client.get(f"{served.url}/ships/a", headers=headers)
+        assert again.status_code == 401
+        assert "stale=true" in again.headers["www-authenticate"]
+        assert (await client.get(f"{served.url}/ships/a", auth=auth)).status_code == 200
+
+
 # ------------------------------------------------------------------------- requests by hand
 
 
