@@ -481,3 +481,35 @@ def test_a_large_document_is_rewritten_in_time() -> None:
     assert time.process_time() - started < 15
     assert back is not None
     assert back.count("inputParameters: [{name: a}]") == 2_000
+
+
+def test_parameters_of_all_levels_become_maps_and_lists() -> None:
+    keyed = (
+        "ikanos: 1.0.0-beta5\ncapability:\n  exposes:\n  - type: rest\n    namespace: r\n"
+        "    inputParameters:\n      t: {in: header, default: x}  # of all\n"
+        "      e: {in: environment}\n    resources:\n      x:\n        path: /x\n"
+        '        inputParameters:\n          id: {in: body, value: "$.a.id", minimum: 3}\n'
+    )
+    listed = (
+        "naftiko: 1.0.0-alpha2\ncapability:\n  exposes:\n  - type: rest\n    namespace: r\n"
+        "    inputParameters:\n      - {name: t, in: header, default: x}  # of all\n"
+        "      - {name: e, in: environment}\n    resources:\n      - name: x\n        path: /x\n"
+        "        inputParameters:\n"
+        '          - {name: id, in: body, value: "$.a.id", minimum: 3}\n'
+    )
+    assert to(keyed, "naftiko 1.0.0-alpha2").text == listed
+    assert to(listed, "beta5").text == keyed
+
+
+@pytest.mark.parametrize(
+    ("runs", "said"),
+    [
+        ("ref: a.b", "'ref'"),
+        ("outputParameters: [{name: hi, type: string, value: Hello}]", "a mock"),
+    ],
+)
+def test_resources_that_call_nothing_are_new_to_alpha2(runs: str, said: str) -> None:
+    document = tools(f"resources:\n  - name: r\n    uri: data://r\n    {runs}", language="naftiko")
+    assert to(document, "alpha1").text is None
+    assert said in told(to(document, "alpha1"))[0]
+    assert to(document, "naftiko 1.0.0-alpha2").text is not None

@@ -91,6 +91,7 @@ _KEYS: Mapping[tuple[str, str], tuple[int, bool]] = {
     ("mcp", "authentication"): (2, False),
     ("tool", "ref"): (2, False),
     ("rest operation", "ref"): (2, False),
+    ("mcp resource", "ref"): (2, False),
     ("root", "exposes"): (3, False),
     ("root", "aggregates"): (3, False),
     ("api", "tunnel"): (3, False),
@@ -117,7 +118,7 @@ _VALUES: Mapping[tuple[str, str], Mapping[str, int]] = {
         "binary": 4,
     },
 }
-_MODES = frozenset({"call", "steps", "ref"})
+_MODES = frozenset({"call", "steps", "ref", "location"})
 
 
 def features(record: Record) -> Iterator[Feature]:
@@ -136,7 +137,7 @@ def features(record: Record) -> Iterator[Feature]:
     target = pair(record.node, "target", "targetName") if record.kind == "mapping" else None
     if target is not None and "." in target[1].value:
         yield Feature(2, target, "a target with dots")
-    if record.kind in ("tool", "flow") and (mock := _mock(record.node)):
+    if record.kind in ("tool", "flow", "mcp resource") and (mock := _mock(record.node)):
         yield Feature(2, mock, "a mock")
     if record.kind == "root" and pair(record.node, "capability") is None:
         shared = pair(record.node, "binds")

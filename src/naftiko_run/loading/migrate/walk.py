@@ -80,7 +80,11 @@ _SHAPES: Mapping[str, Held] = {
         "inputParameters": ("parameter", Form.NAMED),
         "outputParameters": ("consumed output", Form.NAMED),
     },
-    "rest": {**_ADAPTER, "resources": ("rest resource", Form.NAMED)},
+    "rest": {
+        **_ADAPTER,
+        "inputParameters": ("input", Form.NAMED),
+        "resources": ("rest resource", Form.NAMED),
+    },
     "rest resource": {
         "inputParameters": ("input", Form.NAMED),
         "operations": ("rest operation", Form.NAMED),
