@@ -1,6 +1,7 @@
 """Cases 1 to 19: templates, what callers give, and the requests that are made of it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -198,6 +199,19 @@ def test_paths_and_the_whole_body_are_views_of_the_same(serve: Serve) -> None:
         "raw": {"user": {"id": 7}, "x": 1},
         "id": 7,
     }
+
+
+def test_a_form_is_a_body_of_texts(serve: Serve) -> None:
+    form = "application/x-www-form-urlencoded"
+    parameters = {
+        "n": declared("body", type="integer", value="$.n"),
+        "raw": declared("body", type="object", properties={"t": {"type": "array"}}),
+    }
+    served = serve(exposed("n raw", parameters))
+    sent = given(served, "/run", b"n=7&t=1&t=2", content_type=form)
+    assert sent == {"n": 7, "raw": {"n": "7", "t": ["1", "2"]}}
+    refused = served.ask("POST", "/run", b"n=x&t=1", content_type=form).problem(400)
+    assert [e["field"] for e in refused["errors"]] == ["n", "raw"]
 
 
 @pytest.mark.case(9)
@@ -777,3 +791,19 @@ def test_variables_are_seen_in_every_text(serve: Serve) -> None:
     assert received.header("x-h") == ["p/1"]
     assert received.header("cookie") == ["c=p/1"]
     assert received.json == {"deep": [{"x": "b-p/1"}]}
+
+
+def test_the_documented_parameters_do_what_is_said(serve: Serve) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "language.md").read_text("utf-8")
+    block = page.partition("### Declared parameters")[2].partition("```yaml")[2].partition("```")[0]
+    parameters = yaml.safe_load(block)["inputParameters"]
+    document = exposed(" ".join(parameters), parameters)
+    served = serve(document, environ={"REGION": "eu"})
+    always = {"limit": 20, "source": "web", "REGION": "eu", "X-Tenant": "acme"}
+    for body in ({"color": "red"}, {"filter": {"color": "red"}}):
+        sent = given(served, "/run?source=other", body, X_Tenant="acme", Cookie="session=s")
+        assert sent == {**always, "session": "s", "filter": {"color": "red"}}
+    sent = given(served, "/run?limit=1", {"user": {"name": "Ada"}}, X_Tenant="acme")
+    assert (sent["owner"], sent["limit"]) == ("Ada", 1)
+    problem = served.ask("POST", "/run?limit=0", {"filter": 5}, X_Tenant="A").problem(400)
+    assert [e["field"] for e in problem["errors"]] == ["X-Tenant", "limit", "filter"]

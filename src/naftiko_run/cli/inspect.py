@@ -89,7 +89,15 @@ def _binding_lines(
             continue
         kind = argument.type or "any"
         needed = ", required" if argument.required else ""
-        where = argument.location or ("path, body or query" if served.unit.method else "argument")
-        where = "whole body" if where == "content" else where
+        anywhere = "path, body or query" if served.unit.method else "argument"
+        where = ", else ".join(_place(each, anywhere) for each in (argument, *argument.others))
         lines.append(f"        {name.ljust(width)} ← {argument.name} ({where}; {kind}{needed})")
     return lines
+
+
+def _place(argument: Argument, anywhere: str) -> str:
+    if argument.selection is not None:
+        return f"body {argument.selection.path}"
+    return {"": anywhere, "content": "whole body", "whole": "body, or a field of it"}.get(
+        argument.location, argument.location
+    )

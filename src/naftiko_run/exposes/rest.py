@@ -151,7 +151,7 @@ class Endpoint:
             if self._reads_fields:
                 raise
             return
-        given.content = value
+        given.content = _untyped(value) if is_form else value
         if isinstance(value, dict):
             if len(value) > MAX_FIELDS and not self._takes_content:
                 raise _bad_body(f"has more than {MAX_FIELDS} fields")
@@ -385,6 +385,16 @@ def _decode(body: bytes, content_type: str) -> tuple[Json, bool]:
         raise _bad_body(f"is not JSON: {str(error).removeprefix('not JSON: ')}") from None
 
 
+def _untyped(form: Json) -> Json:
+    """Give the fields of a form as texts and lists of texts, which nothing turns into numbers."""
+    if not isinstance(form, dict):
+        return form
+    return {
+        name: [str(text) for text in value] if isinstance(value, list) else str(value)
+        for name, value in form.items()
+    }
+
+
 def _captured(name: str, value: str) -> Text:
     if not value.isascii():
         try:
@@ -417,6 +427,10 @@ def _take(argument: Argument) -> Take:
 
 def _selected(selection: Selection) -> Take:
     find = selection.find
+    if len(selection.names) == 1:
+        # A field, which a form has as a text that is still to get its type.
+        name = selection.names[0]
+        return lambda given: given.fields.get(name, MISSING)
     return lambda given: MISSING if given.content is MISSING else find(given.content)
 
 
