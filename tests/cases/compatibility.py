@@ -82,12 +82,18 @@ class Keyword:
     reference: str
     ours: str
     tests: tuple[str | int, ...]
+    unknown: tuple[str, ...] = ()
+    """What else the row says: most likely a comma without quotes around its text."""
 
     def problem(self) -> str:
         """Say what is wrong with the row; empty where nothing is."""
         empty = [n for n in ("versions", "reference", "ours", "tests") if not getattr(self, n)]
         gone = [t for t in self.tests if t not in NUMBERS and _named(t) not in functions()]
-        wrong = [*(f"has no {name}" for name in empty), *(f"no test {test!r}" for test in gone)]
+        wrong = [
+            *(f"has no {name}" for name in empty),
+            *(f"no test {test!r}" for test in gone),
+            *(f"what is {key!r}?" for key in self.unknown),
+        ]
         return f"{self.section}, {self.keyword}: {', '.join(wrong)}" if wrong else ""
 
 
@@ -108,6 +114,7 @@ def keywords() -> list[Keyword]:
             row.get("reference", ""),
             row.get("ours", ""),
             tuple(row.get("tests", section.get("tests", ()))),
+            tuple(row.keys() - {"keyword", "versions", "reference", "ours", "tests"}),
         )
         for section in sections
         for row in section["rows"]
