@@ -19,7 +19,7 @@ from naftiko_run.errors import (
     UpstreamTimeout,
     VariableError,
 )
-from naftiko_run.flows.flow import CONCURRENCY, CallFlow, ForEachFlow, Results, passed_headers
+from naftiko_run.flows.flow import CONCURRENCY, CallFlow, ForEachFlow, Results, told
 from naftiko_run.flows.inputs import Checker
 from naftiko_run.types import MISSING, Argument, Input, Inputs, Json, Outcome, Reply
 from tests.spec.documents import JSON
@@ -188,7 +188,8 @@ def test_headers_that_callers_see() -> None:
         ("ratelimit-policy", "2"),
     )
     hidden = (("set-cookie", "a=b"), ("server", "x"), ("x-request-id", "1"), ("date", "d"))
-    assert passed_headers((*hidden, *passed)) == passed
+    kind = ("content-type", "text/csv")
+    assert told((*hidden, kind, *passed)) == ("text/csv", passed)
 
 
 # ----------------------------------------------------------------------------------- forEach

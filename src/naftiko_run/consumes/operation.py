@@ -1,8 +1,9 @@
 """Operations: one request to a consumed API, worked out at load as far as the spec allows."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import quote, unquote_plus
 
 from naftiko_run.consumes.body import CONTENT, CompiledBody, compile_body, template_of
@@ -85,12 +86,12 @@ class CompiledOperation:
         """Show where it goes; what it sends along may be secret."""
         return f"{self.name}: {self.method} {self.template}"
 
-    async def __call__(self, inputs: Inputs) -> Reply:
+    def __call__(self, inputs: Inputs) -> Coroutine[Any, Any, Reply]:
         """Send the request and return the upstream's whole reply."""
         if self.refusal is not None:
             # One error serves all calls: each must not add its traceback to those before.
             raise self.refusal.with_traceback(None)
-        return await self.client.send(self.request(inputs))
+        return self.client.send(self.request(inputs))
 
     def request(self, inputs: Inputs) -> Request:
         """Make the request, without its signature where a scheme signs."""

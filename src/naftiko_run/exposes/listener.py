@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 
 from starlette.types import Message, Receive, Scope, Send
 
@@ -119,29 +119,25 @@ class ListenerApp:
         await asyncio.gather(*(running.stop() for running in self.faces.values()), *self._leaving)
         self.faces.clear()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer one request."""
         if scope["type"] != "http":
-            if scope["type"] == "websocket":
-                await send({"type": "websocket.close", "code": 1003})
-            return
+            return _close(scope, send)
         if _log.isEnabledFor(logging.INFO):
-            send = _logged(scope, send)
+            send = _Logged(scope, send)
         refusal = self.guard.refusal(scope)
         if refusal is not None:
-            await send_bytes(send, refusal.status, refusal.dumps(), MEDIA_TYPE)
-            return
+            return send_bytes(send, refusal.status, refusal.dumps(), MEDIA_TYPE)
         path: str = scope["path"]
         ours = path in self._ours or path.rstrip("/") in self.endpoints
         # No route is posted to at an endpoint that is served: such a request is not looked up.
         if ours and self._mixed and (scope["method"] != "POST" or path not in self.endpoints):
             ours = path in self._metadata or not self.rest.serves(scope)
         if ours:
-            await self._answer(path, scope, receive, send)
-        elif self.skills is not None and self._is_of_skills(self.skills, path, scope):
-            await self.skills(scope, receive, send)
-        else:
-            await self.rest(scope, receive, send)
+            return self._answer(path, scope, receive, send)
+        if self.skills is not None and self._is_of_skills(self.skills, path, scope):
+            return self.skills(scope, receive, send)
+        return self.rest(scope, receive, send)
 
     def _is_of_skills(self, skills: SkillsFace, path: str, scope: Scope) -> bool:
         return skills.claims(path) and not (self._mixed and self.rest.serves(scope))
@@ -183,20 +179,41 @@ class ListenerApp:
         return refused
 
 
-def _logged(scope: Scope, send: Send) -> Send:
-    began = time.perf_counter()
+async def _close(scope: Scope, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1003})
 
-    async def logged(message: Message) -> None:
+
+class _Logged:
+    """Sends an answer, and writes a line about it."""
+
+    __slots__ = ("_began", "_scope", "_send")
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._began = time.perf_counter()
+        self._scope = scope
+        self._send = send
+
+    async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            milliseconds = (time.perf_counter() - began) * 1000
-            # The path alone: a query may carry what its sender wants to keep for itself.
-            _log.info(
-                "%s %s %d %.1f ms",
-                scope["method"],
-                scope["path"],
-                message["status"],
-                milliseconds,
-            )
-        await send(message)
+            self._write(message["status"])
+        await self._send(message)
 
-    return logged
+    def __getattr__(self, name: str) -> object:
+        # A server that takes whole answers says so by having this.
+        whole = getattr(self._send, name)
+        if name != "whole":
+            return whole
+
+        def logged(status: int, fields: bytes, body: bytes) -> None:
+            self._write(status)
+            whole(status, fields, body)
+
+        return logged
+
+    def _write(self, status: int) -> None:
+        milliseconds = (time.perf_counter() - self._began) * 1000
+        # The path alone: a query may carry what its sender wants to keep for itself.
+        _log.info(
+            "%s %s %d %.1f ms", self._scope["method"], self._scope["path"], status, milliseconds
+        )

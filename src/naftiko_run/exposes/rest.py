@@ -6,8 +6,9 @@ or form body, then from the query. Names that nothing takes are refused, not ign
 Everything about a route is worked out when it is added; a request only runs it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 
 from starlette.types import Receive, Scope, Send
 
@@ -18,6 +19,7 @@ from naftiko_run.exposes.messages import (
     BODY_SECONDS,
     MAX_BODY,
     MAX_FIELDS,
+    WHOLE_BODY,
     BodyReader,
     BodyTooLargeError,
     BodyTooSlowError,
@@ -112,7 +114,11 @@ class Endpoint:
             await _send_problem(send, unservable(finding) if finding else Problem(501, ""))
             return
         try:
-            await self._read(given, receive)
+            body: bytes | None = given.scope.get(WHOLE_BODY)
+            if body is None or len(body) > MAX_BODY:
+                body = await self._read_body(given.scope, receive)
+            if body:
+                self._take_body(given, body)
             outcome = await flow(self.arguments(given))
         except BodyTooLargeError:
             problem = Problem(413, f"the request body has more than {MAX_BODY} bytes")
@@ -135,27 +141,27 @@ class Endpoint:
             return
         await send_bytes(send, outcome.status, outcome.body, outcome.media_type, outcome.headers)
 
-    async def _read(self, given: Given, receive: Receive) -> None:
-        scope = given.scope
-        if scope["method"] in ("GET", "HEAD") and not _has_body(scope):
-            return
-        body = await self._read_body(scope, receive)
-        if not body:
-            return
-        coding = header(scope, b"content-encoding").lower()
-        if coding not in ("", "identity"):
-            raise _bad_body(f"is encoded as {coding}; send it without a content coding")
+    def _take_body(self, given: Given, body: bytes) -> None:
+        coding = content_type = b""
+        for name, value in given.scope["headers"]:
+            if name == b"content-type":
+                content_type = content_type or value
+            elif name == b"content-encoding":
+                coding = coding or value
+        if coding and coding.strip().lower() != b"identity":
+            coded = coding.decode("latin-1").strip().lower()
+            raise _bad_body(f"is encoded as {coded}; send it without a content coding")
         try:
-            value, is_form = _decode(body, header(scope, b"content-type"))
+            decoded, is_form = _decode(body, content_type)
         except InputError:
             if self._reads_fields:
                 raise
             return
-        given.content = _untyped(value) if is_form else value
-        if isinstance(value, dict):
-            if len(value) > MAX_FIELDS and not self._takes_content:
+        given.content = _untyped(decoded) if is_form else decoded
+        if isinstance(decoded, dict):
+            if len(decoded) > MAX_FIELDS and not self._takes_content:
                 raise _bad_body(f"has more than {MAX_FIELDS} fields")
-            given.fields = value
+            given.fields = decoded
         elif is_form or not (self._takes_content or self._takes_whole or self._selects):
             raise _bad_body("must be a JSON object with the fields of this operation")
 
@@ -195,6 +201,8 @@ class Claim:
     selective: bool = False
     forwards: bool = False
     rest: bool = False
+    plain: bool = False
+    """Whether there is nothing to choose, and everybody may ask."""
 
 
 @dataclass(slots=True)
@@ -251,7 +259,8 @@ class RestFace:
         selective = any(route.query for route in routes)
         forwards = method == ANY
         rest = forwards and takes_rest(claimants.path)
-        claim = Claim(endpoints, conflict, selective, forwards, rest)
+        plain = not (conflict or selective or ordered[0].authenticator)
+        claim = Claim(endpoints, conflict, selective, forwards, rest, plain)
         self.router.add(claimants.path, method, claim)
 
     def _forwarding(self, routes: Sequence[Route]) -> list[Route]:
@@ -279,41 +288,21 @@ class RestFace:
         found = self.router.best(raw_path, method)
         return found is not None and not found[0].rest
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer one request."""
         found = self.router.best(_raw_path(scope), scope["method"])
         if found is None:
-            await self._not_found(scope, send)
-            return
+            return self._not_found(scope, send)
         claim, captures = found
         query_string: bytes = scope["query_string"]
         try:
             read = query_string and not claim.forwards
             query = parse_pairs(query_string) if read else _NOTHING
         except ValueError as error:
-            await _send_problem(send, Problem(400, f"the query {error}"))
-            return
-        if claim.conflict:
-            await _send_problem(send, _conflict(claim))
-            return
-        endpoint = claim.endpoints[0]
-        chosen = _choose(claim.endpoints, query) if claim.selective else endpoint
-        authenticator = (chosen or endpoint).route.authenticator
-        if authenticator is not None:
-            verdict = authenticator.refusal(scope)
-            refusal = None if verdict is None else await settled(verdict)
-            if refusal is not None:
-                await _send_problem(send, refusal.problem, refusal.headers)
-                return
-            if authenticator.query:
-                query = {n: v for n, v in query.items() if n != authenticator.query}
-        if chosen is None:
-            await _send_problem(send, _wrong_query(claim))
-            return
-        if chosen.route.query:
-            constant = {name for name, _ in chosen.route.query}
-            query = {name: value for name, value in query.items() if name not in constant}
-        await chosen.answer(Given(captures, query, scope), receive, send)
+            return _send_problem(send, Problem(400, f"the query {error}"))
+        if claim.plain:
+            return claim.endpoints[0].answer(Given(captures, query, scope), receive, send)
+        return _choose_and_answer(claim, Given(captures, query, scope), receive, send)
 
     async def _not_found(self, scope: Scope, send: Send) -> None:
         matches = self.find(scope)
@@ -325,8 +314,31 @@ class RestFace:
         await _send_problem(send, problem, (("allow", allowed),))
 
 
-def _has_body(scope: Scope) -> bool:
-    return bool(header(scope, b"content-length") or header(scope, b"transfer-encoding"))
+async def _choose_and_answer(claim: Claim, given: Given, receive: Receive, send: Send) -> None:
+    """Answer where several endpoints share a path, or not everybody may ask."""
+    if claim.conflict:
+        await _send_problem(send, _conflict(claim))
+        return
+    query = given.query
+    endpoint = claim.endpoints[0]
+    chosen = _choose(claim.endpoints, query) if claim.selective else endpoint
+    authenticator = (chosen or endpoint).route.authenticator
+    if authenticator is not None:
+        verdict = authenticator.refusal(given.scope)
+        refusal = None if verdict is None else await settled(verdict)
+        if refusal is not None:
+            await _send_problem(send, refusal.problem, refusal.headers)
+            return
+        if authenticator.query:
+            query = {n: v for n, v in query.items() if n != authenticator.query}
+    if chosen is None:
+        await _send_problem(send, _wrong_query(claim))
+        return
+    if chosen.route.query:
+        constant = {name for name, _ in chosen.route.query}
+        query = {name: value for name, value in query.items() if name not in constant}
+    given.query = query
+    await chosen.answer(given, receive, send)
 
 
 def _raw_path(scope: Scope) -> bytes:
@@ -368,17 +380,14 @@ def _bad_body(detail: str) -> InputError:
     return InputError([FieldProblem("body", detail, "body")])
 
 
-def _decode(body: bytes, content_type: str) -> tuple[Json, bool]:
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type == _FORM and body.lstrip()[:1] not in (b"{", b"["):
+def _decode(body: bytes, content_type: bytes) -> tuple[Json, bool]:
+    kind = _KINDS.get(content_type) or _kind(content_type)
+    # curl says "form" of whatever -d gives it: a body that begins as JSON is read as JSON.
+    if kind is _Kind.FORM and body.lstrip()[:1] not in (b"{", b"["):
         try:
             return dict(parse_pairs(body)), True
         except ValueError as error:
             raise _bad_body(str(error)) from None
-    # curl says "form" of whatever -d gives it: a body that begins as JSON is read as JSON.
-    json_like = media_type in ("", _FORM) or media_type.endswith(("/json", "+json"))
-    if not json_like:
-        raise _bad_body(f"is {media_type}; send application/json or {_FORM}")
     try:
         return loads(body), False
     except ValueError as error:
@@ -393,6 +402,25 @@ def _untyped(form: Json) -> Json:
         name: [str(text) for text in value] if isinstance(value, list) else str(value)
         for name, value in form.items()
     }
+
+
+class _Kind(Enum):
+    JSON = "json"
+    FORM = "form"
+
+
+_KINDS = {b"application/json": _Kind.JSON}
+"""What nearly every request says."""
+
+
+def _kind(content_type: bytes) -> _Kind:
+    text = content_type.decode("latin-1")
+    media_type = text.partition(";")[0].strip().lower()
+    if media_type == _FORM:
+        return _Kind.FORM
+    if media_type and not media_type.endswith(("/json", "+json")):
+        raise _bad_body(f"is {media_type}; send application/json or {_FORM}")
+    return _Kind.JSON
 
 
 def _captured(name: str, value: str) -> Text:

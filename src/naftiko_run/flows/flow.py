@@ -1,8 +1,10 @@
 """A flow: checked arguments in, one upstream call (or one per element), a mapped outcome out."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
 
 from naftiko_run.errors import (
     FieldProblem,
@@ -44,8 +46,7 @@ class Results:
 
     def outcome(self, reply: Reply) -> Outcome:
         """Map a reply; raises :class:`UnreadableReply` for one that breaks its format's promise."""
-        media_type = reply.header("content-type") or ""
-        headers = passed_headers(reply.headers)
+        media_type, headers = told(reply.headers)
         if reply.status >= 300 or not reply.body:
             return Outcome(
                 reply.status, reply.body, media_type, headers, failed=reply.status >= 300
@@ -60,7 +61,7 @@ class Results:
         if self.decode is not None:
             value = self.decode(reply)
         elif self.shape is None:
-            if _claims_json(reply.media_type) and not is_json(reply.body):
+            if _claims_json(media_type) and not is_json(reply.body):
                 raise UnreadableReply("the upstream's reply is not the JSON that it claims to be")
             return Outcome(reply.status, reply.body, media_type or "application/json", headers)
         else:
@@ -72,22 +73,27 @@ class Results:
         if shaped is not value or self.decode is not None:
             return Outcome(reply.status, dumps(shaped), "application/json", headers)
         # The mapping leads to the whole reply: its own bytes say it best.
-        own = media_type if _claims_json(reply.media_type) else ""
+        own = media_type if _claims_json(media_type) else ""
         return Outcome(reply.status, reply.body, own or "application/json", headers)
 
 
+@lru_cache(256)
 def _claims_json(media_type: str) -> bool:
-    return not media_type or media_type == "application/json" or media_type.endswith("+json")
+    essence = media_type.partition(";")[0].strip().lower()
+    return not essence or essence == "application/json" or essence.endswith("+json")
 
 
-def passed_headers(headers: Headers) -> Headers:
-    """Return the upstream's header fields that callers see."""
-    passed = [
-        field
-        for field in headers
-        if field[0] in _PASSED_HEADERS or field[0].startswith(_PASSED_PREFIX)
-    ]
-    return tuple(passed)
+def told(headers: Headers) -> tuple[str, Headers]:
+    """Return the upstream's media type, and its header fields that callers see."""
+    media_type = ""
+    passed: Headers = ()
+    for header in headers:
+        name = header[0]
+        if name == "content-type":
+            media_type = media_type or header[1]
+        elif name in _PASSED_HEADERS or name.startswith(_PASSED_PREFIX):
+            passed += (header,)
+    return media_type, passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +107,9 @@ class CallFlow:
     names: Mapping[str, str] = field(default_factory=dict)
     """The caller's name of each input that is one argument and nothing else."""
 
-    async def __call__(self, arguments: Inputs) -> Outcome:
+    def __call__(self, arguments: Inputs) -> Coroutine[Any, Any, Outcome]:
         """Run the flow once."""
-        return await self.send(self.inputs(arguments))
+        return self.send(self.inputs(arguments))
 
     async def send(self, inputs: Inputs) -> Outcome:
         """Call the operation; what it refuses is told under the caller's names."""

@@ -154,6 +154,8 @@ def _one(value: Json) -> Json:
 
 
 def _string(value: Json) -> Json:
+    if type(value) is str:
+        return value
     value = _one(value)
     if isinstance(value, str):
         return _plain(value)
@@ -161,9 +163,9 @@ def _string(value: Json) -> Json:
 
 
 def _integer(value: Json) -> Json:
-    value = _one(value)
     if type(value) is int:
         return value
+    value = _one(value)
     if type(value) is Text:
         if _INTEGER.fullmatch(value):
             return int(value)

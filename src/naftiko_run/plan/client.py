@@ -4,7 +4,8 @@ Connections are pooled per scheme, host and port, so APIs do not share them; one
 is costly to make (trusted certificates) once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 from naftiko_run.consumes.client import create_client
 from naftiko_run.consumes.engines.settings import ClientLimits as Limits
@@ -22,12 +23,12 @@ class LazyClient:
         self._environ = environ
         self._client: StreamingClient | None = None
 
-    async def send(self, request: Request) -> Reply:
+    def send(self, request: Request) -> Coroutine[Any, Any, Reply]:
         """Send one request."""
         client = self._client
         if client is None:
             client = self._made()
-        return await client.send(request)
+        return client.send(request)
 
     async def stream(self, request: Request, upload: Upload | None = None) -> StreamedReply:
         """Send one request and read the head of its reply."""

@@ -83,6 +83,7 @@ class Exchange:
         self.keep = keep
         self.gone = False
         self.started = False
+        """Whether anything of the answer was sent."""
         self.complete = False
         self.size = 0
         self.task: asyncio.Task[None] | None = None
@@ -94,7 +95,7 @@ class Exchange:
         self._chunks: deque[bytes] | None = None
         self._waiting: list[asyncio.Future[None]] | None = None
         self._held: bytes | None = None
-        self._framing = Framing.SIZED
+        self._framing: Framing | None = None
         self._left = 0
 
     @property
@@ -187,15 +188,14 @@ class Exchange:
         if self.gone:
             return
         kind = message["type"]
-        if kind == "http.response.start" and not self.started:
+        if kind == "http.response.start" and self._framing is None and not self.started:
             self._start(message["status"], message.get("headers", ()))
-        elif kind == "http.response.body" and self.started and not self.complete:
+        elif kind == "http.response.body" and self._framing is not None and not self.complete:
             self._continue(message.get("body", b""), more=message.get("more_body", False))
         else:
             raise RuntimeError(f"{kind!r} has no place here")
 
     def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        self.started = True
         lines = [status_line(status), self._line.defaults()]
         length: bytes | None = None
         closes = False
@@ -226,6 +226,7 @@ class Exchange:
         if self._framing is Framing.SIZED or self._framing is Framing.NONE:
             self._held = head  # its body follows: both leave together
         else:
+            self.started = True
             self._line.write(head)
 
     def _continue(self, body: bytes, *, more: bool) -> None:
@@ -245,6 +246,7 @@ class Exchange:
         if held is not None:
             data = held + data
         if data:
+            self.started = True
             self._line.write(data)
         if not more:
             if self._left:

@@ -175,6 +175,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=HttpProtocol,
+        interface="asgi3",
         ws="none",
         lifespan="off",
         loop="none",

@@ -46,7 +46,7 @@ class HttpProtocol(asyncio.Protocol):
         self,
         config: Config,
         server_state: ServerState,
-        app_state: dict[str, Any],
+        app_state: dict[str, Any],  # noqa: ARG002 - uvicorn gives it by this name
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         """Prepare for a connection; the arguments are those that uvicorn has."""
@@ -59,7 +59,6 @@ class HttpProtocol(asyncio.Protocol):
         self._loop = _loop or asyncio.get_running_loop()
         self._state = server_state
         self._connections = cast("set[HttpProtocol]", server_state.connections)
-        self._app_state = app_state
         self._parser = self._new_parser()
         self._transport = cast("asyncio.Transport", None)  # until there is one
         self._base: dict[str, Any] = {}
@@ -183,7 +182,6 @@ class HttpProtocol(asyncio.Protocol):
             keep = False
         _target(self._url, scope)
         scope["headers"] = self._headers
-        scope["state"] = self._app_state.copy()
         exchange = Exchange(self, scope, keep=keep, expects=self._expects)
         self._coming = exchange
         if self._answering is None and self._drain is None:

@@ -7,6 +7,7 @@ and not a byte came that nobody asked for. Whatever else happens closes it.
 
 import asyncio
 import contextlib
+import functools
 import re
 import socket
 import ssl
@@ -279,7 +280,7 @@ class Connection(asyncio.Protocol):
         """Take a header field; those that follow the body are left out."""
         if self._headed:
             return
-        key = name.decode("ascii").lower()
+        key = _lower(name)
         if key not in TRANSFER:
             self._headers.append((key, value.decode("latin-1")))
         elif key in self._framing:
@@ -377,6 +378,11 @@ class Connection(asyncio.Protocol):
         self.abort()
         if reply is not None and not reply.done():
             reply.set_exception(error)
+
+
+@functools.lru_cache(1024)
+def _lower(name: bytes) -> str:
+    return name.decode("ascii").lower()
 
 
 def renewed(connection: Connection) -> httptools.HttpResponseParser:

@@ -304,6 +304,7 @@ def _streamed_head(request: Request, parts: urls.Parts, origin: _Origin, upload:
     return head + b"Content-Length: %d\r\n\r\n" % upload.length
 
 
+@functools.lru_cache(256)
 def _fields(headers: Headers) -> tuple[int, str]:
     given, lines = 0, []
     for name, value in headers:
