@@ -676,6 +676,9 @@ async def test_the_mcp_sdk_finds_by_itself_where_to_get_a_token(
         ({"resource": "/mcp"}, "absolute URI"),
         ({"resource": "https://a.example/#x"}, "absolute URI"),
         ({"jwksUri": "file:///keys"}, "no http or https"),
+        ({"authorizationServerUri": "{{EMPTY}}"}, "no http or https"),
+        ({"resource": "{{EMPTY}}"}, "absolute URI"),
+        ({"scopes": ["{{EMPTY}}", " "]}, "name none"),
         ({"tokenValidation": "opaque"}, "tokenValidation"),
         ({"tokenValidation": "introspection"}, "clientId"),
     ],
@@ -684,7 +687,7 @@ async def test_a_clause_that_nobody_could_pass_is_an_error(
     tmp_path: Path, issuer: Issuer, changed: dict[str, Any], said: str
 ) -> None:
     clause = {n: v for n, v in issuer.clause(**changed).items() if v is not None}
-    plan = compiled(tmp_path, capability(clause), Upstream())
+    plan = compiled(tmp_path, capability(clause), Upstream(), environ={"EMPTY": ""})
     errors = [f for f in plan.findings if f.code == "E-AUTH-EXPOSED"]
     assert len(errors) == 2
     assert said in errors[0].message
@@ -702,6 +705,15 @@ async def test_an_address_without_tls_is_warned_of_wherever_it_comes_from(
     ):
         plan = compiled(tmp_path, text, Upstream(), environ={"ISSUER": address})
         assert [f.code for f in plan.findings if f.code[:1] in "EW"] == codes, address
+
+
+async def test_scopes_may_be_written_in_several_ways(tmp_path: Path, issuer: Issuer) -> None:
+    ways: tuple[object, ...] = (["a", "b"], "a b", {"a": "Reads.", "b": "Writes."}, ["a b", "a"])
+    for scopes in ways:
+        plan = compiled(tmp_path, capability(issuer.clause(scopes=scopes)), Upstream())
+        authenticator = plan.listeners[0].routes[0].authenticator
+        assert authenticator is not None
+        assert authenticator.scopes == ("a", "b"), scopes
 
 
 async def test_keys_may_be_named_in_the_clause(tmp_path: Path, issuer: Issuer) -> None:

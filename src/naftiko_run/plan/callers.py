@@ -76,9 +76,10 @@ class _Fields:
         return self._texts[name]
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """Read a list of texts, or one text of several words."""
+        """Read a list of texts, the names of a map, or one text of several words."""
         value = self.clause.fields.get(name)
-        entries = value if isinstance(value, list) else [value] if value is not None else []
+        several = isinstance(value, list | dict)
+        entries = list(value) if several else [value] if value is not None else []
         where = self.clause.where.at(name)
         found = [self.scope.constant_text(str(entry), where) for entry in entries]
         return tuple(dict.fromkeys(word for text in found for word in text.split()))
@@ -147,7 +148,7 @@ def _oauth2(fields: _Fields, means: Means) -> Authenticator | Finding:
         identifier=identifier, realm=fields.realm, token_endpoint=fields.text("tokenEndpoint")
     )
     tokens = _tokens(fields, policy, Authority(issuer, means.client))
-    wrong = _wrong_address(fields, issuer, resource)
+    wrong = _wrong(fields, issuer, resource, policy.scopes)
     if isinstance(tokens, Finding):
         return tokens
     return wrong or oauth2(resource, policy, tokens)
@@ -176,15 +177,23 @@ def _tokens(fields: _Fields, policy: Policy, authority: Authority) -> Tokens | F
     return SignedTokens(policy, Keyring(authority, fields.text("jwksUri")))
 
 
-def _wrong_address(fields: _Fields, issuer: str, resource: Resource) -> Finding | None:
-    """Say which address cannot be one; those whose variable is not set are nothing yet."""
+def _wrong(
+    fields: _Fields, issuer: str, resource: Resource, scopes: tuple[str, ...]
+) -> Finding | None:
+    """Say which value cannot be one; those whose variable is not set are nothing yet."""
     if fields.scope.unset:
         return None
     for name in ("authorizationServerUri", "jwksUri", "introspectionEndpoint"):
         address = issuer if name == "authorizationServerUri" else fields.text(name)
-        if address and not (is_http(address) and "?" not in issuer and "#" not in address):
+        needed = name == "authorizationServerUri"
+        if (address or needed) and not (
+            is_http(address) and "?" not in issuer and "#" not in address
+        ):
             what = f"with a {name!r} that is no http or https address"
             return fields.incomplete(what, "write https://…", name)
+    if fields.clause.fields.get("scopes") and not scopes:
+        # Asking for none is not what was meant.
+        return fields.incomplete("with 'scopes' that name none", "name them", "scopes")
     try:
         parts = urlsplit(resource.identifier)
     except ValueError:
