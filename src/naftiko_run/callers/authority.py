@@ -133,11 +133,11 @@ def read_object(reply: Reply) -> dict[str, Any] | None:
 
 
 def is_http(url: str) -> bool:
-    """Say whether a text is a plain http or https URL: with a host, and without credentials."""
+    """Say whether a text is an http or https URL with a host, without credentials or fragment."""
     try:
         parts = urlsplit(url)
         usable = bool(parts.hostname) and parts.port != 0 and parts.username is None
     except ValueError:
         return False
-    plain = url.isascii() and url.isprintable() and " " not in url
+    plain = url.isascii() and url.isprintable() and " " not in url and "#" not in url
     return usable and plain and parts.scheme in ("http", "https")

@@ -78,8 +78,8 @@ class _Fields:
     def texts(self, name: str) -> tuple[str, ...]:
         """Read a list of texts, the names of a map, or one text of several words."""
         value = self.clause.fields.get(name)
-        several = isinstance(value, list | dict)
-        entries = list(value) if several else [value] if value is not None else []
+        one = [] if value is None else [value]
+        entries = list(value) if isinstance(value, list | dict) else one
         where = self.clause.where.at(name)
         found = [self.scope.constant_text(str(entry), where) for entry in entries]
         return tuple(dict.fromkeys(word for text in found for word in text.split()))
@@ -148,7 +148,7 @@ def _oauth2(fields: _Fields, means: Means) -> Authenticator | Finding:
         identifier=identifier, realm=fields.realm, token_endpoint=fields.text("tokenEndpoint")
     )
     tokens = _tokens(fields, policy, Authority(issuer, means.client))
-    wrong = _wrong(fields, issuer, resource, policy.scopes)
+    wrong = _wrong(fields, resource, policy.scopes)
     if isinstance(tokens, Finding):
         return tokens
     return wrong or oauth2(resource, policy, tokens)
@@ -177,18 +177,15 @@ def _tokens(fields: _Fields, policy: Policy, authority: Authority) -> Tokens | F
     return SignedTokens(policy, Keyring(authority, fields.text("jwksUri")))
 
 
-def _wrong(
-    fields: _Fields, issuer: str, resource: Resource, scopes: tuple[str, ...]
-) -> Finding | None:
+def _wrong(fields: _Fields, resource: Resource, scopes: tuple[str, ...]) -> Finding | None:
     """Say which value cannot be one; those whose variable is not set are nothing yet."""
     if fields.scope.unset:
         return None
     for name in ("authorizationServerUri", "jwksUri", "introspectionEndpoint"):
-        address = issuer if name == "authorizationServerUri" else fields.text(name)
-        needed = name == "authorizationServerUri"
-        if (address or needed) and not (
-            is_http(address) and "?" not in issuer and "#" not in address
-        ):
+        address = fields.text(name)
+        # The issuer has no query (RFC 8414 section 2), and it alone is needed.
+        own = name == "authorizationServerUri"
+        if (own and "?" in address) or ((own or address) and not is_http(address)):
             what = f"with a {name!r} that is no http or https address"
             return fields.incomplete(what, "write https://…", name)
     if fields.clause.fields.get("scopes") and not scopes:
@@ -198,8 +195,10 @@ def _wrong(
         parts = urlsplit(resource.identifier)
     except ValueError:
         parts = urlsplit("")
+    web = parts.scheme in ("http", "https")
     plain = resource.identifier.isascii() and resource.identifier.isprintable()
-    if not parts.scheme or not plain or "#" in resource.identifier:
+    usable = is_http(resource.identifier) if web else plain and "#" not in resource.identifier
+    if not (parts.scheme and usable):
         what = "with a 'resource' that is no absolute URI without fragment"
         return fields.incomplete(what, "write the address at which callers find it", "resource")
     return None
