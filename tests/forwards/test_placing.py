@@ -370,5 +370,6 @@ def test_inspect_shows_where_forwards_lead(
     assert inspect([str(path)], Settings()) == 0
     shown = capsys.readouterr().out
     assert "* /proxy/{path}" in shown
-    assert "forwards to http://up.test/v1/   up, with the header fields range, x-trace" in shown
+    assert "forwards to http://up.test/v1/   up; header fields range, x-trace;" in shown
+    assert "credential: query k" in shown
     assert "s3cret" not in shown

@@ -49,7 +49,8 @@ _ROUNDS: Final = 3
 class CompiledForward:
     """Passes requests on to one consumed API.
 
-    ``template`` is the address as people may see it. ``whole`` says that a request's body must be
+    ``template`` is the address as people may see it, and ``credential`` where the credential
+    goes, not what it is. ``whole`` says that a request's body must be
     there before it is sent, because its signature covers it. Calling it raises
     :class:`InputError` for a path or query that cannot be passed on, and the client's errors.
     """
@@ -59,6 +60,7 @@ class CompiledForward:
     base: str
     constants: CompiledOperation
     trusted: frozenset[str]
+    credential: str
     client: Client
     whole: bool
 
@@ -197,17 +199,17 @@ def compile_forward(
     if problem is not None:
         return problem
     base, _, query = constants.url.partition("?")
+    trusted = set(trusted_headers(spec, scope.report))
+    if "@" in base.partition("://")[2].partition("/")[0]:
+        trusted.discard("authorization")  # the base URI has a credential for it
     fixed = "&".join(filter(None, (query, constants.fixed_query)))
     return CompiledForward(
         api=api.namespace,
         template=f"{(target.shown or target.base).partition('?')[0].rstrip('/')}/",
         base=base.rstrip("/"),
         constants=replace(constants, url=base, fixed_query=fixed),
-        trusted=frozenset(
-            name
-            for name in trusted_headers(spec, scope.report)
-            if not credentials.fills("header", name)
-        ),
+        trusted=frozenset(name for name in trusted if not credentials.fills("header", name)),
+        credential=repr(credentials),
         client=client,
         whole=credentials.scheme in WHOLE_BODY,
     )

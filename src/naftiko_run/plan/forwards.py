@@ -33,11 +33,12 @@ def forward_route(
 
 def leads_to(compiled: CompiledForward) -> str:
     """Say where a forward leads, and what of its caller it takes there."""
-    trusted = ", ".join(sorted(compiled.trusted))
-    return (
-        f"forwards to {compiled.template}   {compiled.api}"
-        f"{f', with the header fields {trusted}' if trusted else ''}"
-    )
+    said = [f"forwards to {compiled.template}   {compiled.api}"]
+    if compiled.trusted:
+        said.append(f"header fields {', '.join(sorted(compiled.trusted))}")
+    if compiled.credential != "none":
+        said.append(f"credential: {compiled.credential}")
+    return "; ".join(said)
 
 
 def name_of(spec: Forward) -> str:

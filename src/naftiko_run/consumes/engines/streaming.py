@@ -20,6 +20,8 @@ from naftiko_run.types import Headers, Reply, Upload
 
 _AHEAD: Final = 256 * 1024
 """So many bytes of a reply may wait for whoever reads them."""
+_OVERHEAD: Final = 64
+"""What a piece takes beside its bytes."""
 
 
 class SilentError(Exception):
@@ -60,7 +62,7 @@ class Exchange:
     def add(self, piece: bytes) -> None:
         """Keep a piece of the body until it is asked for."""
         self._pieces.append(piece)
-        self.size += len(piece)
+        self.size += len(piece) + _OVERHEAD
         self._wake()
 
     def end(self) -> None:
