@@ -189,6 +189,19 @@ def test_beside_others_a_parameter_of_the_body_is_a_field_and_nothing_else(serve
     assert [e["field"] for e in problem["errors"]] == ["x"]
 
 
+def test_a_body_with_the_field_of_any_argument_is_no_argument_as_a_whole(serve: Serve) -> None:
+    raw = {"raw": declared("body", type="object")}
+    served = serve(exposed("raw other", raw))
+    assert given(served, "/run?other=o", {"x": 1}) == {"raw": {"x": 1}, "other": "o"}
+    assert given(served, "/run", {"other": "o"}) == {"other": "o"}
+    assert given(served, "/run", {"other": "o", "raw": {"x": 1}}) == {"other": "o", "raw": {"x": 1}}
+    problem = served.ask("POST", "/run", {"other": "o", "x": 1}).problem(400)
+    assert [e["field"] for e in problem["errors"]] == ["x"]
+    many = {f"x{n}": n for n in range(2000)}
+    assert given(served, "/run", many) == {"raw": many}
+    assert served.ask("POST", "/run", {"other": "o", **many}).status == 400
+
+
 def test_paths_and_the_whole_body_are_views_of_the_same(serve: Serve) -> None:
     parameters = {
         "raw": declared("body", type="object"),
@@ -419,6 +432,63 @@ def test_defaults_are_used_and_shown(serve: Serve) -> None:
     assert served.tools()["run"]["inputSchema"]["properties"]["limit"]["default"] == 10
     shown = served.get("/openapi.json").json["paths"]["/run"]["post"]["parameters"]
     assert [(p["name"], p["schema"]["default"]) for p in shown] == [("limit", 10)]
+
+
+def test_a_default_may_hold_a_variable_which_is_not_shown(serve: Serve) -> None:
+    document = yaml.safe_load(
+        exposed(
+            "tenant",
+            {"tenant": declared("query", default="t-{{TENANT}}")},
+            resource={"tenant": declared("header")},
+        )
+    )
+    document["binds"] = [{"namespace": "env", "keys": {"TENANT": "TENANT"}}]
+    text = yaml.safe_dump(document, sort_keys=False)
+    served = serve(text, environ={"TENANT": "s3cret"})
+    assert given(served, "/run") == {"tenant": "t-s3cret"}
+    assert given(served, "/run?tenant=q", tenant="h") == {"tenant": "q"}
+    assert given(served, "/run", tenant="h") == {"tenant": "h"}
+    assert "s3cret" not in served.get("/openapi.json").text
+    served = serve(text)
+    assert "TENANT" in served.ask("POST", "/run").problem(503)["detail"]
+    assert given(served, "/run?tenant=q") == {"tenant": "q"}
+
+
+@pytest.mark.parametrize("runs", ["steps", "ref", "mock"])
+def test_declarations_mean_the_same_for_all_that_a_route_runs(serve: Serve, runs: str) -> None:
+    flow = {"description": "d", "call": "up.do"}
+    shared = {"display": "s", "namespace": "shared", "flows": {"do": flow}}
+    names = ["id", "fixed", "plain", "limit"]
+    outputs = {n: {"type": "string", "value": f"{{{{{n}}}}}"} for n in names}
+    whole = ("id", "limit")
+    consumed = {n: {"in": "body", "type": "integer" if n in whole else "string"} for n in names}
+    kinds: dict[str, Fields] = {
+        "steps": {"steps": {"s": {"type": "call", "call": "up.do"}}},
+        "ref": {"ref": "shared.do"},
+        "mock": {"outputParameters": outputs},
+    }
+    parameters = {
+        "id": declared("body", type="integer", value="$.user.id"),
+        "fixed": declared("query", value="f"),
+        "plain": declared("header"),
+        "limit": declared("cookie", type="integer", default=10, maximum=20),
+    }
+    served = serve(
+        build(
+            capability={"aggregates": [shared]},
+            operation={"method": "POST", "inputParameters": consumed},
+            unit={"call": None},
+            route={"method": "POST", "inputParameters": parameters, **kinds[runs]},
+            tool={"call": "up.do"},
+        )
+    )
+    body = {"user": {"id": 7}}
+    found = served.ask("POST", "/run?fixed=evil", body, plain="p")
+    assert found.status == 200, found
+    sent = found.json if runs == "mock" else served.upstream.last.json
+    assert sent == {"id": 7, "fixed": "f", "plain": "p", "limit": 10}
+    problem = served.ask("POST", "/run", body, Cookie="limit=21").problem(400)
+    assert [(e["field"], e["in"]) for e in problem["errors"]] == [("limit", "cookie")]
 
 
 def test_a_default_of_what_is_consumed_is_shown_unless_it_is_a_variable(serve: Serve) -> None:

@@ -39,6 +39,7 @@ from naftiko_run.types import MISSING, Argument, Flow, Headers, Json, Missing, S
 
 _FORM = "application/x-www-form-urlencoded"
 _NOTHING: Mapping[str, Json] = {}
+_BY_NAME = frozenset({"", "body", "whole"})
 
 
 class Given:
@@ -80,6 +81,7 @@ class Endpoint:
         "_takes",
         "_takes_content",
         "_takes_whole",
+        "_whole",
         "flow",
         "route",
     )
@@ -90,16 +92,18 @@ class Endpoint:
         self._read_body = read_body
         self.flow: Flow | None = route.flow
         places = [place for a in route.arguments for place in (a, *a.others)]
-        self._takes = tuple((a.key, _take(a)) for a in route.arguments)
         names = frozenset(p.name for p in places if p.selection is None)
         firsts = {p.selection.first for p in places if p.selection}
         constants = route.constants
         self._names = names | {name for name, place in constants if place in ("", "query")}
         self._fields = names | {name for name, place in constants if place in ("", "body")}
         self._fields |= {name for name in firsts if name is not None}
+        named = {p.name for p in places if p.location in _BY_NAME and p.selection is None}
+        self._whole = frozenset(named | {name for name, place in constants if place == "body"})
+        self._takes = tuple((a.key, _take(a, self._whole)) for a in route.arguments)
         # A path that may lead anywhere takes all of the body, as does an argument that is the body.
         self._takes_content = None in firsts or any(p.location == "content" for p in places)
-        self._takes_whole = next((p.name for p in places if p.location == "whole"), None)
+        self._takes_whole = any(p.location == "whole" for p in places)
         self._selects = bool(firsts)
         # What is read by paths alone, and may be absent, is absent in a body that is no JSON.
         self._reads_fields = any(
@@ -159,7 +163,7 @@ class Endpoint:
             return
         given.content = _untyped(decoded) if is_form else decoded
         if isinstance(decoded, dict):
-            if len(decoded) > MAX_FIELDS and not self._takes_content:
+            if len(decoded) > MAX_FIELDS and not (self._takes_content or self._is_whole(decoded)):
                 raise _bad_body(f"has more than {MAX_FIELDS} fields")
             given.fields = decoded
         elif is_form or not (self._takes_content or self._takes_whole or self._selects):
@@ -180,11 +184,13 @@ class Endpoint:
         if not names.issuperset(given.query):
             found |= {Unknown(n): v for n, v in given.query.items() if n not in names}
         fields = self._fields
-        if not self._takes_content and not fields.issuperset(given.fields):
-            whole = self._takes_whole
-            if whole is None or whole in given.fields:
-                found |= {Unknown(n): v for n, v in given.fields.items() if n not in fields}
-        return found
+        if self._takes_content or fields.issuperset(given.fields) or self._is_whole(given.fields):
+            return found
+        return found | {Unknown(n): v for n, v in given.fields.items() if n not in fields}
+
+    def _is_whole(self, fields: Mapping[str, Json]) -> bool:
+        """Say whether a body has no field of any argument, and is one as a whole."""
+        return self._takes_whole and self._whole.isdisjoint(fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -433,15 +439,20 @@ def _captured(name: str, value: str) -> Text:
     return Text(value)
 
 
-def _take(argument: Argument) -> Take:
-    """Take an argument from its place, or from the first of the others that has it."""
+def _take(argument: Argument, whole: frozenset[str]) -> Take:
+    """Take an argument from its place, or from the first of the others that has it.
+
+    ``whole`` are names of fields: a body that has any of them is no argument as a whole.
+    """
     if argument.selection is not None:
         take = _selected(argument.selection)
+    elif argument.location == "whole":
+        take = _from_whole(argument.name, whole)
     else:
         take = _PLACES[argument.location](argument)
     if not argument.others:
         return take
-    takes = (take, *(_take(other) for other in argument.others))
+    takes = (take, *(_take(other, whole) for other in argument.others))
 
     def first(given: Given) -> Json | Missing:
         for each in takes:
@@ -517,9 +528,13 @@ def _from_content(_: Argument) -> Take:
     return lambda given: given.content
 
 
-def _from_whole(argument: Argument) -> Take:
-    name = argument.name
-    return lambda given: given.fields.get(name, given.content)
+def _from_whole(name: str, whole: frozenset[str]) -> Take:
+    def take(given: Given) -> Json | Missing:
+        if name in given.fields:
+            return given.fields[name]
+        return given.content if whole.isdisjoint(given.fields) else MISSING
+
+    return take
 
 
 _PLACES: Mapping[str, Callable[[Argument], Take]] = {
@@ -530,5 +545,4 @@ _PLACES: Mapping[str, Callable[[Argument], Take]] = {
     "cookie": _from_cookie,
     "body": _from_field,
     "content": _from_content,
-    "whole": _from_whole,
 }

@@ -385,11 +385,11 @@ def _selects(declared: Declared | None) -> bool:
 def _with_whole(arguments: list[Argument]) -> list[Argument]:
     """Let the one argument of a body be the body itself, where the body has no such field.
 
-    That is so for structures alone: a text that is missing in an object is missing. Where other
-    arguments are fields of the body too, it is an object of named fields and nothing else.
+    That is so for structures alone: a text that is missing in an object is missing. Where others
+    are declared to be fields of the body too, it is an object of named fields and nothing else.
     """
     places = [place for a in arguments for place in (a, *a.others)]
-    named = [p for p in places if p.location in ("", "body", "content") and p.selection is None]
+    named = [p for p in places if p.location in ("body", "content") and p.selection is None]
     if len(named) != 1:
         return arguments
     only = named[0]

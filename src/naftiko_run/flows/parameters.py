@@ -5,7 +5,7 @@ once. The operation's declaration goes before the resource's, and that before th
 level the last one goes first. Where one gives nothing, the next one is asked.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from naftiko_run.findings import Finding
@@ -20,7 +20,7 @@ from naftiko_run.mapping.template import (
     parse,
     text_of,
 )
-from naftiko_run.spec.document import UNSET, Parameter, Unit
+from naftiko_run.spec.document import UNSET, Parameter, Unit, Unset
 from naftiko_run.types import MISSING, Input, Json, Missing, Selection, Text
 
 PLACES = frozenset({"path", "query", "header", "cookie", "body"})
@@ -86,6 +86,7 @@ class Declarations:
         for parameter in reversed(unit.parameters):
             known = self._by_name.get(parameter.name)
             self._by_name[parameter.name] = self._declared(parameter, known)
+        self._by_name = {n: self._with_default(each) for n, each in self._by_name.items()}
         for parameter in unit.parameters:
             for finding in misfits(parameter):
                 scope.report(finding)
@@ -121,6 +122,15 @@ class Declarations:
         seen = {(p.location, p.selection) for p in known.places}
         new = (place,) if (place.location, place.selection) not in seen else ()
         return Declared(described, (*known.places, *new))
+
+    def _with_default(self, declared: Declared) -> Declared:
+        """Make a default that has variables in it what is used where no place has a value."""
+        parameter = declared.parameter
+        if not declared.open or not _is_template(parameter.default):
+            return declared
+        fixed = self._text(parameter, "default")
+        plain = replace(parameter, required=False, default=UNSET)
+        return replace(declared, parameter=plain, fixed=fixed)
 
     def _place(self, parameter: Parameter) -> Place:
         location = parameter.location if parameter.location in PLACES else ""
@@ -158,7 +168,13 @@ class Declarations:
             return self._variable(parameter) if parameter.location == "environment" else None
         if isinstance(value, str) and value.startswith("$") and not parameter.constant:
             return None
-        where = parameter.where.at("value")
+        return self._text(parameter, "value")
+
+    def _text(self, parameter: Parameter, key: str) -> Fixed:
+        """Compile a value that may have variables in it; nothing else stands in braces here."""
+        value = parameter.value if key == "value" else parameter.default
+        value = None if value is UNSET else value
+        where = parameter.where.at(key)
         scope = self._scope.using(f"parameter {parameter.name!r}")
 
         def resolve(placeholder: Placeholder) -> Expression:
@@ -180,7 +196,7 @@ class Declarations:
         if not scope.unset:
             return Fixed(self._typed(parameter, found.evaluate({}), repr(found)))
         if parameter.default is not UNSET:
-            return Fixed(constant(parameter.default))
+            return self._text(parameter, "default")
         if parameter.required is False:
             return Fixed(Expression(lambda _: MISSING, shown=repr(found)))
         return Fixed(found, dict(scope.unset))
@@ -246,28 +262,32 @@ def as_input(parameter: Parameter) -> Input:
 def default_of(parameter: Parameter) -> Json | Missing:
     """Return the value where a caller gives none; templates are no values yet."""
     default = parameter.default
-    if default is UNSET or "{{" in text_of(default):
-        return MISSING
-    return fit(parameter, default)[0]
+    return MISSING if default is UNSET or _is_template(default) else fit(parameter, default)[0]
+
+
+def _is_template(value: Json | Unset) -> bool:
+    return isinstance(value, str) and "{{" in value
 
 
 def misfits(parameter: Parameter) -> Iterator[Finding]:
     """Report a default, and values of ``enum``, that break what is declared beside them."""
-    schema = {k: v for k, v in parameter.schema.items() if k != "enum"}
-    plain = replace(parameter, schema=schema)
     values = parameter.schema.get("enum")
+    default = parameter.default
+    if default is UNSET and not isinstance(values, list):
+        return
+    schema = {k: v for k, v in parameter.schema.items() if k != "enum"}
+    plain = _checked(replace(parameter, schema=schema))
     for index, value in enumerate(values if isinstance(values, list) else ()):
-        problem = _exact(plain, value)
+        problem = _exact(parameter, plain, value)
         if problem:
             yield parameter.where.at("enum", index).warning(
                 "W-PARAM-VALUE",
                 f"a value of 'enum' of {parameter.name!r} {problem}: nobody can send it",
                 _FIX,
             )
-    default = parameter.default
     if default is UNSET or "{{" in text_of(default):
         return
-    problem = _exact(parameter, default)
+    problem = _exact(parameter, _checked(parameter), default)
     if problem:
         used = fit(parameter, default)[0] is not MISSING
         yield parameter.where.at("default").warning(
@@ -278,11 +298,14 @@ def misfits(parameter: Parameter) -> Iterator[Finding]:
         )
 
 
-def _exact(parameter: Parameter, value: Json) -> str:
+def _checked(parameter: Parameter) -> Callable[[Json], Json | Missing]:
     try:
-        check = compile_check(as_input(parameter))
+        return compile_check(as_input(parameter))
     except ValueError:
-        return ""
+        return lambda value: value  # what is wrong with the keywords is told elsewhere
+
+
+def _exact(parameter: Parameter, check: Callable[[Json], Json | Missing], value: Json) -> str:
     try:
         check(value)
     except ValueError as error:
