@@ -25,6 +25,7 @@ from tests.consumes.upstreams import (
     answer_and_hang,
     answer_and_reset,
     ok,
+    proxy,
     upstream,
 )
 
@@ -492,6 +493,18 @@ async def test_both_directions_flow_at_once(client: StreamingClient) -> None:
             answered.set()
         await streamed.aclose()
     assert came == [b"pong", b"out"]
+
+
+async def test_streams_go_through_a_proxy() -> None:
+    async with upstream(proxy()) as via:
+        client = create_client(LIMITS, environ={"http_proxy": via.url})
+        try:
+            upload = Upload(pieces(b"abc"), 3)
+            body = await whole(client, Request("PUT", "http://far.test/x"), upload)
+        finally:
+            await client.aclose()
+    assert body == b"PUT http://far.test/x HTTP/1.1"
+    assert via.requests[0].body == b"abc"
 
 
 async def test_streams_keep_no_call_waiting() -> None:

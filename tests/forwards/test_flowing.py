@@ -71,6 +71,23 @@ async def test_a_body_in_chunks_goes_on_in_chunks_of_our_own(tmp_path: Path, eng
     assert received.header("x-trailer") == []
 
 
+async def test_a_trailer_is_no_header_field(tmp_path: Path) -> None:
+    trusted = "trustedHeaders: [X-User]"
+    clause = "authentication: {type: apikey, key: X-Key, value: key, placement: header}"
+    async with (
+        upstream(echoed) as api,
+        serving(tmp_path, document(api.url, forward=trusted, exposes=clause)) as served,
+        served.calling() as caller,
+    ):
+        begin = b"POST /proxy/a HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n"
+        await caller.send(begin + b"X-Key: key\r\n\r\n1\r\na\r\n0\r\nX-User: root\r\n\r\n")
+        assert (await caller.answer()).body == b"a"
+        await caller.send(begin + b"\r\n1\r\na\r\n0\r\nX-Key: key\r\n\r\n")
+        assert (await caller.answer()).status == 401
+    (received,) = api.requests
+    assert received.header("x-user") == []
+
+
 async def test_who_waits_for_leave_to_send_a_body_gets_it(tmp_path: Path, engine: str) -> None:
     async with (
         upstream(echo) as api,
