@@ -5,6 +5,7 @@ import yaml
 
 from naftiko_run.loading.migrate.document import migrate
 from naftiko_run.loading.migrate.language import versions
+from naftiko_run.loading.schema import check
 from naftiko_run.spec.reader import KNOWN_VERSIONS
 from tests.cases.serving import Serve, answer
 from tests.cases.small import Fields, build
@@ -205,3 +206,51 @@ def test_objects_and_lists_are_mapped_inside_one_another(serve: Serve) -> None:
     reply = {"data": {"list": [{"name": "A", "crew": [{"name": "c"}]}, {"crew": []}]}}
     expected = {"ships": [{"name": "A", "crew": ["c"]}, {"name": None, "crew": []}]}
     assert mapped(serve, outputs, reply) == expected
+
+
+# ----------------------------------------------------------------------------------- versions
+
+OPERATION = "capability.consumes.0.resources.0.operations.0"
+ROUTE = "capability.exposes.0.resources.0.operations.0"
+TOOL = "capability.exposes.1.tools.0"
+SINCE: list[tuple[str, str, Json, str]] = [
+    ("info", "version", "2", "ikanos beta4"),
+    ("capability", "aggregates", [{"display": "A", "namespace": "a"}], "naftiko alpha2"),
+    ("capability.consumes.0", "tunnel", {"type": "ziti"}, "ikanos alpha3"),
+    ("capability.consumes.0.resources.0", "tags", ["x"], "ikanos alpha3"),
+    (OPERATION, "tags", ["x"], "ikanos alpha3"),
+    (OPERATION, "outputSchema", "table", "naftiko alpha2"),
+    (OPERATION, "outputMediaType", "image/png", "ikanos beta1"),
+    (OPERATION, "maxBinarySize", "1MiB", "ikanos beta1"),
+    ("capability.exposes.0", "maxBinarySize", "1MiB", "ikanos beta1"),
+    (ROUTE, "tags", ["x"], "ikanos alpha3"),
+    (ROUTE, "ref", "a.b", "naftiko alpha2"),
+    (ROUTE, "responses", {"200": {"description": "It."}}, "ikanos beta1"),
+    (ROUTE, "responseBinary", {"mediaType": "image/png"}, "ikanos beta1"),
+    ("capability.exposes.1", "authentication", {"type": "bearer"}, "naftiko alpha2"),
+    ("capability.exposes.1", "ttlMs", 1, "ikanos beta4"),
+    ("capability.exposes.1", "cacheScope", "public", "ikanos beta4"),
+    (TOOL, "tags", ["x"], "ikanos alpha3"),
+    (TOOL, "ref", "a.b", "naftiko alpha2"),
+    (TOOL, "hints", {"readOnly": True}, "naftiko alpha2"),
+]
+
+
+@pytest.mark.parametrize(("place", "key", "value", "since"), SINCE)
+def test_strictly_a_version_has_no_keyword_of_a_later_one(
+    place: str, key: str, value: Json, since: str
+) -> None:
+    (first,) = versions(since)
+    for root, number in KNOWN:
+        (version,) = versions(f"{root} {number.rpartition('-')[2]}")
+        written = migrate(source(build()), version).text
+        assert written is not None
+        document = yaml.safe_load(written)
+        holder = document
+        for part in place.split("."):
+            entries = list(holder.values()) if isinstance(holder, dict) else holder
+            holder = entries[int(part)] if part.isdecimal() else holder[part]
+        holder[key] = value
+        found = check(source(yaml.safe_dump(document, sort_keys=False)), strict=True)
+        unknown = any(f.code == "W-KEY-UNKNOWN" and f.path[-1] == key for f in found)
+        assert unknown == (version.level < first.level), (root, number)
