@@ -350,6 +350,13 @@ _VARIABLES = (
         "Use a filter that the message names.",
         'value: "{{tools.name | upper}}"',
     ),
+    _code(
+        "W-TEMPLATE",
+        "A section, or another part of Mustache that templates here do not have",
+        "The text is sent as it is written. Templates here have names and filters.",
+        "Fill in a whole value: an array or object is written as JSON.",
+        'body: \'{"ids": [{{#ids}}"{{.}}",{{/ids}}]}\'',
+    ),
 )
 
 _CONSUMED = (

@@ -194,6 +194,35 @@ def test_a_description_holds_no_code(text: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("[{{#ids}}1{{/ids}}]", "{{#ids}}"),
+        ("{{^none}}x{{/none}}", "{{^none}}"),
+        ("a{{ . }}", "{{ . }}"),
+        ("{{& raw}}", "{{& raw}}"),
+        ("{{> part}}", "{{> part}}"),
+        ("{{! note }}", "{{! note }}"),
+    ],
+)
+def test_what_templates_here_do_not_have_is_told_where_it_stands(text: str, part: str) -> None:
+    operation = f"{{do: {{method: POST, body: {{type: json, data: {{a: ['{text}']}}}}}}}}"
+    consumed = f"{{namespace: x, resources: {{r: {{path: /, operations: {operation}}}}}}}"
+    (finding,) = found(capability(consumes=consumed))
+    assert finding.code == "W-TEMPLATE"
+    assert finding.pointer == ("capability.consumes[0].resources.r.operations.do.body.data.a[0]")
+    assert finding.message.startswith(f"'{part}' is sent as it is written")
+
+
+@pytest.mark.parametrize(
+    "text", ["{{a}} {{ a.b | slug }}", "{ ship { name } } # {{a}}", '{"a": {{{a}}}}', "{{1}}"]
+)
+def test_what_other_texts_have_is_no_section(text: str) -> None:
+    prompts = "prompts: {p: {template: [{role: user, content: '{{#a}}'}]}}"
+    tool = f"{{call: x.a, description: '{{{{#a}}}}', with: {{q: '{text}'}}}}"
+    assert found(capability(f"{{type: mcp, namespace: m, tools: {{a: {tool}}}, {prompts}}}")) == []
+
+
 def test_every_rule_gives_warnings_and_notices_alone() -> None:
     assert {finding.severity for finding in found(api("{type: bearer, token: a}"))} == {"warning"}
 

@@ -5,7 +5,7 @@ do, and what this runtime gives a meaning to, is no matter for a rule.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,6 +15,8 @@ from naftiko_run.spec.node import Node
 from naftiko_run.types import Json
 
 _SCRIPT = re.compile(r"<\s*script\b|\beval\s*\(", re.IGNORECASE)
+# Sections, inverted sections, their ends, comments, partials, and the implicit name (mustache(5)).
+_SECTION = re.compile(r"\{\{\s*(?:[#^/&>!][^{}]*|\.\s*)\}\}")
 _PROSE: Final = frozenset({"description", "label", "display"})
 _SECRETS: Final = {
     "basic": ("password",),
@@ -238,5 +240,36 @@ def _prose(value: Json, where: Where) -> Iterator[Finding]:
                 )
 
 
-RULES: Final[tuple[Rule, ...]] = (namespaces, semantics, authentication, control, tunnels, prose)
+def sections(document: Document, root: Node) -> Iterator[Finding]:
+    """Say where a text has what the templates of other runtimes fill, and those here do not."""
+    yield from _sections(dict(root.data), document.where)
+
+
+def _sections(value: Json, where: Where) -> Iterator[Finding]:
+    if isinstance(value, str):
+        if found := _SECTION.search(value):
+            yield where.warning(
+                "W-TEMPLATE",
+                f"{found[0]!r} is sent as it is written: templates here have names and filters",
+                "fill in a whole value, such as {{items}}, or prepare the text in a script step",
+            )
+        return
+    entries: Iterable[tuple[str | int, Json]] = ()
+    if isinstance(value, list):
+        entries = enumerate(value)
+    elif isinstance(value, dict):
+        entries = ((k, v) for k, v in value.items() if k not in _PROSE and k != "prompts")
+    for part, item in entries:
+        yield from _sections(item, where.at(part))
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    namespaces,
+    semantics,
+    authentication,
+    control,
+    tunnels,
+    prose,
+    sections,
+)
 """All rules, in the order in which they are asked."""
