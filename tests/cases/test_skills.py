@@ -98,7 +98,10 @@ def get(served: Served, target: str, **headers: str) -> Json:
 # ---------------------------------------------------------------------------------------- HTTP
 
 
-@pytest.mark.case(94)
+@pytest.mark.case(
+    94,
+    differs="below its namespace too, on a port that others may share; MCP adapters offer them",
+)
 def test_skills_are_listed_in_their_order(served: Served) -> None:
     assert served.codes == []
     assert get(served, "/skills") == {
@@ -116,7 +119,10 @@ def test_skills_are_listed_in_their_order(served: Served) -> None:
     assert get(served, "/skills/skills") == get(served, "/skills/") == get(served, "/skills")
 
 
-@pytest.mark.case(95)
+@pytest.mark.case(
+    95,
+    differs="`allowed-tools` has spaces between its names, however it is written",
+)
 def test_a_skill_is_described_with_what_its_tools_stand_for(served: Served) -> None:
     assert get(served, "/skills/order-management") == {
         "name": "order-management",
@@ -163,7 +169,10 @@ def test_a_skill_without_tools_is_described_and_an_unknown_one_is_not_there(
         served.get(f"/skills/{path}", adapter="skills").problem(404)
 
 
-@pytest.mark.case(97)
+@pytest.mark.case(
+    97,
+    differs="hidden files, and links that lead out of the folder, are not there",
+)
 def test_the_files_of_a_skill_are_listed_and_read(served: Served) -> None:
     assert get(served, "/skills/order-management/contents") == {
         "name": "order-management",
