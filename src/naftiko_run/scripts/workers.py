@@ -1,7 +1,8 @@
 """The worker processes of scripts: started when they are first needed, each runs one at a time.
 
-A worker that goes beyond its time, that nobody waits for any more or that answers nonsense is
-killed with all that it started; the next script gets a new one. They see none of this process's
+A worker that goes beyond its time or answers nonsense is killed with all that it started, and the
+next script gets a new one; so is one that nobody waits for any more, unless its script ends in a
+moment: who calls and leaves again and again makes no new workers. They see none of this process's
 environment, and end with it, whatever ends it.
 """
 
@@ -38,6 +39,8 @@ _START_SECONDS = 30.0
 """How long a worker and its engine may take to be there."""
 _GRACE_SECONDS = 0.5
 """How much longer than an engine the pool waits: the engine's own end keeps its worker."""
+_LINGER_SECONDS = 0.25
+"""How long a script may go on that nobody waits for."""
 _MOST_HEAD_BYTES = 1024 * 1024
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
@@ -108,6 +111,7 @@ class ScriptWorkers:
         self._waiting = 0
         self._free: asyncio.Semaphore | None = None
         self._ending: set[asyncio.Task[int]] = set()
+        self._running: set[asyncio.Task[End]] = set()
 
     @property
     def processes(self) -> list[int]:
@@ -127,16 +131,19 @@ class ScriptWorkers:
             most = f"{MOST_CONTEXT_BYTES >> 20} MB"
             raise ScriptError(f"has a context of {size}; at most {most} are given", file=file)
         await self._take_turn(limits, file)
-        assert self._free is not None  # noqa: S101 - made by the turn
+        running = asyncio.ensure_future(self._run(program, limits, context))
+        self._running.add(running)
+        running.add_done_callback(self._forget)
         try:
-            end = await self._run(program, limits, context)
+            end = await asyncio.shield(running)
+        except asyncio.CancelledError:
+            asyncio.get_running_loop().call_later(_LINGER_SECONDS, running.cancel)
+            raise
         except _GoneError:
             raise ScriptError("failed: its process ended unexpectedly", file=file) from None
         except TimeoutError:
             what = f"exceeded the timeout limit ({limits.milliseconds} ms)"
             raise ScriptError(what, file=file) from None
-        finally:
-            self._free.release()
         if not end.error:
             return end.result
         place = program.place(end.line) if end.line else None
@@ -145,7 +152,12 @@ class ScriptWorkers:
 
     async def aclose(self) -> None:
         """End every worker."""
-        for worker in (*self._idle, *self._busy):
+        while self._running:
+            # One that only begins is there to be ended a moment later.
+            for worker in self._busy:
+                worker.kill()
+            await asyncio.wait(self._running, timeout=0.05)
+        for worker in self._idle:
             self._end(worker)
         self._idle.clear()
         if self._ending:
@@ -167,18 +179,27 @@ class ScriptWorkers:
             self._waiting -= 1
 
     async def _run(self, program: Program, limits: Limits, context: bytes) -> End:
-        worker = self._idle_one(program.language) or await _started()
-        self._busy.add(worker)
+        assert self._free is not None  # noqa: S101 - made by the turn that this takes
         try:
-            end = await worker.run(program, limits, context)
-        except BaseException:
-            # Also where nobody waits any more: the script goes on otherwise.
-            self._end(worker)
-            raise
+            worker = self._idle_one(program.language) or await _started()
+            self._busy.add(worker)
+            try:
+                end = await worker.run(program, limits, context)
+            except BaseException:
+                # Also where nobody waits any more: the script goes on otherwise.
+                self._end(worker)
+                raise
+            finally:
+                self._busy.discard(worker)
+            self._idle.append(worker)
+            return end
         finally:
-            self._busy.discard(worker)
-        self._idle.append(worker)
-        return end
+            self._free.release()
+
+    def _forget(self, running: asyncio.Task[End]) -> None:
+        self._running.discard(running)
+        if not running.cancelled():
+            running.exception()  # nobody may be left to hear of it
 
     def _idle_one(self, language: str) -> _Worker | None:
         """Take a worker that waits, one that knows the language if there is one."""
