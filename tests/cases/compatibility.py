@@ -38,8 +38,8 @@ What holds everywhere:
 - Errors of ours are problem details (RFC 9457), not plain text.
 - An upstream's error reaches the caller with its status and body, unmapped, from steps too.
 - What is put into a URL, a JSON text, a form or XML is encoded for it.
-- Templates have names and filters (`{{id}}`, `{{name | slug}}`). Sections and other parts of Mustache,
-  which the reference has, are told with W-TEMPLATE.
+- Templates have names and filters (`{{id}}`, `{{name | slug}}`). Sections and other parts of
+  Mustache, which the reference has, are told with W-TEMPLATE.
 """
 
 

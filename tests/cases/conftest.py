@@ -9,6 +9,15 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from tests.cases.serving import Serve, Stage
 from tests.e2e.upstream import Reply, Upstream, recording
 
+COLLECTED = pytest.StashKey[list[pytest.Item]]()
+"""What a run has collected, with what it leaves out afterwards."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep what is collected before anything is left out."""
+    config.stash[COLLECTED] = list(items)
+
 
 @pytest.fixture(scope="session")
 def portal() -> Iterator[BlockingPortal]:

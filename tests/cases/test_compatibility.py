@@ -7,6 +7,7 @@ import pytest
 
 from naftiko_run.loading.schema import VERSIONS, document
 from tests.cases.compatibility import PAGE, keywords, page, wrong
+from tests.cases.conftest import COLLECTED
 from tests.cases.marks import NUMBERS, ROOT, functions, marks
 from tests.e2e.wire import Json
 
@@ -18,7 +19,7 @@ def test_every_case_and_every_keyword_has_a_test() -> None:
 
 def test_what_the_source_says_is_what_is_collected(request: pytest.FixtureRequest) -> None:
     collected: dict[str, set[int]] = {}
-    for item in request.session.items:
+    for item in request.config.stash[COLLECTED]:
         name = item.nodeid.partition("[")[0]
         numbers = {number for mark in item.iter_markers("case") for number in mark.args}
         collected[name] = collected.get(name, set()) | numbers
@@ -27,8 +28,6 @@ def test_what_the_source_says_is_what_is_collected(request: pytest.FixtureReques
         n: found for n, found in written.items() if found
     }
     whole = {name.partition("::")[0] for name in collected}
-    if request.config.getoption("keyword") or request.config.getoption("markexpr"):
-        return
     asked = {str(arg) for arg in request.config.args}
     full = {file for file in whole if any(file.startswith(each) for each in _folders(asked))}
     lost = {name for name in functions() if name.partition("::")[0] in full} - collected.keys()
