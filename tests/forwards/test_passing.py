@@ -147,34 +147,32 @@ capability:
 # ------------------------------------------------------------------------------------ the path
 
 
-@pytest.mark.parametrize(
-    ("asked", "sent"),
-    [
-        ("/proxy", "/v1/"),
-        ("/proxy/", "/v1/"),
-        ("/proxy/a", "/v1/a"),
-        ("/proxy/a/", "/v1/a/"),
-        ("/proxy/a//b/", "/v1/a//b/"),
-        ("/pr%6fxy/caf%C3%A9%2Fb%20c;x=1,2", "/v1/caf%C3%A9%2Fb%20c;x=1,2"),
-        ("/proxy/100%25/...", "/v1/100%25/..."),
-        ("/proxy/proxy/%ff:@!$&'()*+,;=~", "/v1/proxy/%ff:@!$&'()*+,;=~"),
-        ("/proxy/proxy/x", "/v1/proxy/x"),
-        ("/gate/proxy/x", "/v1/x"),
-        ("/proxy/a?b=%zz&&c&=;d==e+%20?/", "/v1/a?b=%zz&&c&=;d==e+%20?/"),
-        ("/proxy/a?" + "&".join(f"n{n}=1" for n in range(1500)), None),
-        ("/proxy/{id}?q={x}|y", "/v1/{id}?q={x}|y"),
-    ],
-)
-async def test_path_and_query_are_passed_on_as_they_came(
-    tmp_path: Path, asked: str, sent: str | None
-) -> None:
+PASSED = [
+    ("/proxy", "/v1/"),
+    ("/proxy/", "/v1/"),
+    ("/proxy/a", "/v1/a"),
+    ("/proxy/a/", "/v1/a/"),
+    ("/proxy/a//b/", "/v1/a//b/"),
+    ("/pr%6fxy/caf%C3%A9%2Fb%20c;x=1,2", "/v1/caf%C3%A9%2Fb%20c;x=1,2"),
+    ("/proxy/100%25/...", "/v1/100%25/..."),
+    ("/proxy/proxy/%ff:@!$&'()*+,;=~", "/v1/proxy/%ff:@!$&'()*+,;=~"),
+    ("/proxy/proxy/x", "/v1/proxy/x"),
+    ("/gate/proxy/x", "/v1/x"),
+    ("/proxy/a?b=%zz&&c&=;d==e+%20?/", "/v1/a?b=%zz&&c&=;d==e+%20?/"),
+    ("/proxy/a?" + "&".join(f"n{n}=1" for n in range(1500)), None),
+    ("/proxy/{id}?q={x}|y", "/v1/{id}?q={x}|y"),
+]
+
+
+async def test_path_and_query_are_passed_on_as_they_came(tmp_path: Path) -> None:
     async with (
         upstream(answer(ok(b""))) as api,
         serving(tmp_path, document(api.url)) as served,
     ):
-        assert (await served.ask(asked)).status == 200
-    (received,) = api.requests
-    assert received.target == (sent or asked.replace("/proxy", "/v1", 1))
+        for asked, sent in PASSED:
+            assert (await served.ask(asked)).status == 200
+            assert api.requests[-1].target == (sent or asked.replace("/proxy", "/v1", 1))
+    assert len(api.requests) == len(PASSED)
 
 
 ESCAPES = [
@@ -186,15 +184,15 @@ ESCAPES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("path", ESCAPES)
-async def test_no_path_leads_out_of_the_base_path(tmp_path: Path, path: str) -> None:
+async def test_no_path_leads_out_of_the_base_path(tmp_path: Path) -> None:
     async with (
         upstream(answer(ok(b""))) as api,
         serving(tmp_path, document(api.url)) as served,
     ):
-        found = await served.ask(f"/proxy/{path}")
-        assert found.status == 400
-        assert found.header("content-type") == ["application/problem+json"]
+        for path in ESCAPES:
+            found = await served.ask(f"/proxy/{path}")
+            assert (path, found.status) == (path, 400)
+            assert found.header("content-type") == ["application/problem+json"]
     assert api.requests == []
 
 
@@ -243,27 +241,25 @@ def test_whatever_passes_stays_below_its_base_however_often_it_is_decoded(path: 
 KEYED = "authentication: {type: apikey, key: api_key, value: '{{TOKEN}}', placement: query}"
 
 
-@pytest.mark.parametrize(
-    ("asked", "sent"),
-    [
-        ("", f"api_key={SECRET}"),
-        ("a=1&b=%20", f"a=1&b=%20&api_key={SECRET}"),
-        ("api_key=mine&a=1", f"a=1&api_key={SECRET}"),
-        ("a=1&api%5Fkey=mine", f"a=1&api_key={SECRET}"),
-        ("API_KEY=mine&a=1&api_key", f"a=1&api_key={SECRET}"),
-        ("a=1;api_key=mine&b=2", f"b=2&api_key={SECRET}"),
-        ("api_keys=1", f"api_keys=1&api_key={SECRET}"),
-    ],
-)
-async def test_no_caller_overrides_a_credential_of_the_query(
-    tmp_path: Path, asked: str, sent: str
-) -> None:
+KEYED_QUERIES = [
+    ("", f"api_key={SECRET}"),
+    ("a=1&b=%20", f"a=1&b=%20&api_key={SECRET}"),
+    ("api_key=mine&a=1", f"a=1&api_key={SECRET}"),
+    ("a=1&api%5Fkey=mine", f"a=1&api_key={SECRET}"),
+    ("API_KEY=mine&a=1&api_key", f"a=1&api_key={SECRET}"),
+    ("a=1;api_key=mine&b=2", f"b=2&api_key={SECRET}"),
+    ("api_keys=1", f"api_keys=1&api_key={SECRET}"),
+]
+
+
+async def test_no_caller_overrides_a_credential_of_the_query(tmp_path: Path) -> None:
     async with (
         upstream(answer(ok(b""))) as api,
         serving(tmp_path, document(api.url, consumes=KEYED), environ={"TOKEN": SECRET}) as served,
     ):
-        assert (await served.ask(f"/proxy/a?{asked}")).status == 200
-    assert api.requests[0].target == f"/v1/a?{sent}"
+        for asked, sent in KEYED_QUERIES:
+            assert (await served.ask(f"/proxy/a?{asked}")).status == 200
+            assert api.requests[-1].target == f"/v1/a?{sent}"
 
 
 # ---------------------------------------------------------------------------------- the fields
