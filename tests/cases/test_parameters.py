@@ -321,7 +321,8 @@ def test_parameters_are_a_map_or_a_list(serve: Serve, form: str) -> None:
 
 def test_const_is_a_constant_whatever_it_looks_like_and_goes_before_value(serve: Serve) -> None:
     parameters = {"a": declared("body", const="$.a", value="x"), "b": declared("query", const="b")}
-    served = serve(exposed("a b", parameters))
+    served = serve(exposed("a b", parameters), strict=True)
+    assert served.codes == []
     assert given(served, "/run?b=c") == {"a": "$.a", "b": "b"}
 
 
