@@ -164,6 +164,10 @@ PROGRESS: ContextVar[Report | None] = ContextVar("progress", default=None)
 """Set by a face around a flow whose caller wants to know how far it is."""
 
 
+TRACE: ContextVar[Headers] = ContextVar("trace", default=())
+"""Set by a face around a flow: the header fields of its caller's trace context, for upstreams."""
+
+
 class Client(Protocol):
     """The seam between an operation and the network: a request in, a reply out.
 

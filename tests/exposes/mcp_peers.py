@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from starlette.types import Message, Scope
+from starlette.types import ASGIApp, Message, Scope
 
 from naftiko_run.errors import FieldProblem, InputError, UpstreamError, VariableError
-from naftiko_run.exposes.mcp import McpFace
 from naftiko_run.exposes.units import Prompt, PromptArgument, Resource, Skill, Tool, ToolServer
 from naftiko_run.types import Argument, Flow, Inputs, Json, Outcome
 
@@ -228,7 +227,7 @@ class Answer:
 
 
 async def ask(
-    face: McpFace, asked: Request, receive: Callable[[], Awaitable[Message]] | None = None
+    face: ASGIApp, asked: Request, receive: Callable[[], Awaitable[Message]] | None = None
 ) -> Answer:
     """Ask a face; the caller stays until it is answered, unless ``receive`` says otherwise."""
     messages: list[Message] = [{"type": "http.request", "body": asked.body, "more_body": False}]
@@ -253,7 +252,7 @@ async def ask(
 class Listening:
     """A client that listens: what it was sent so far, and the end."""
 
-    def __init__(self, face: McpFace, request_id: object = 1, **wanted: object) -> None:
+    def __init__(self, face: ASGIApp, request_id: object = 1, **wanted: object) -> None:
         self.sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         notifications = wanted or {"toolsListChanged": True}
         params = {"notifications": notifications, "_meta": META}

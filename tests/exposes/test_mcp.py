@@ -32,6 +32,7 @@ from tests.exposes.mcp_peers import (
     message,
     replies,
     request,
+    resource,
     server,
     tool,
 )
@@ -167,6 +168,28 @@ def test_structured_content_has_the_form_of_its_revision(version: str) -> None:
     known = result_of(Outcome(200, b'{"a": 1}', "application/json"), version)
     assert ("structuredContent" in known) == (version >= "2025-06-18")
     assert known["content"] == [{"type": "text", "text": '{"a":1}'}]
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "text"),
+    [
+        ("Größe".encode("latin-1"), "text/plain; charset=iso-8859-1", "Größe"),
+        ("Größe".encode("utf-16"), "text/plain", "Größe"),
+        ("日本".encode("shift_jis"), 'text/csv;charset="Shift_JIS"', "日本"),
+        ("\ufeffGröße".encode(), "text/plain", "Größe"),
+        ("Größe".encode(), "text/plain; charset=unheard-of", "Größe"),
+        (b"eJwDAAAAAAE=", "text/plain; charset=zlib", "eJwDAAAAAAE="),
+    ],
+)
+async def test_a_text_is_read_in_the_encoding_that_it_names(
+    body: bytes, media_type: str, text: str
+) -> None:
+    result = result_of(Outcome(200, body, media_type), MODERN)
+    assert result["content"] == [{"type": "text", "text": text}]
+    read = resource("data://text", replies(body, media_type))
+    async with running(McpFace(server(resources=(read,)))) as face:
+        answer = await ask(face, asking("resources/read", uri="data://text"))
+        assert answer.json["result"]["contents"][0]["text"] == text
 
 
 async def test_an_unknown_tool_is_an_error_of_the_protocol(face: McpFace) -> None:

@@ -28,7 +28,18 @@ from naftiko_run.mapping.template import (
     text_of,
 )
 from naftiko_run.spec.document import UNSET, ConsumedOperation, Consumes, Parameter
-from naftiko_run.types import MISSING, Client, Input, Inputs, Json, Missing, Reply, Request
+from naftiko_run.types import (
+    MISSING,
+    TRACE,
+    Client,
+    Headers,
+    Input,
+    Inputs,
+    Json,
+    Missing,
+    Reply,
+    Request,
+)
 
 # What the client and the body clause decide (R-IN-10), and what belongs to one connection.
 _OWNED_HEADERS = frozenset(
@@ -91,7 +102,9 @@ class CompiledOperation:
         if self.refusal is not None:
             # One error serves all calls: each must not add its traceback to those before.
             raise self.refusal.with_traceback(None)
-        return self.client.send(self.request(inputs))
+        request = self.request(inputs)
+        trace = TRACE.get()
+        return self.client.send(_traced(request, trace) if trace else request)
 
     def request(self, inputs: Inputs) -> Request:
         """Make the request, without its signature where a scheme signs."""
@@ -155,6 +168,13 @@ class CompiledOperation:
             for slot, value in _given(self.cookies, inputs)
         ]
         return "; ".join([self.fixed_cookies, *pairs] if self.fixed_cookies else pairs)
+
+
+def _traced(request: Request, trace: Headers) -> Request:
+    """Add the caller's trace context; what the document writes itself comes first."""
+    if any(name.lower() in ("traceparent", "tracestate") for name, _ in request.headers):
+        return request
+    return replace(request, headers=(*request.headers, *trace))
 
 
 _NOT_UNICODE = "is not valid Unicode text"

@@ -10,6 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 from naftiko_run.exposes.auth import Authenticator, Refusal, settled
 from naftiko_run.exposes.docs import page
 from naftiko_run.exposes.guard import Guard
+from naftiko_run.exposes.load import RETRY_AFTER, Load
 from naftiko_run.exposes.mcp import McpFace
 from naftiko_run.exposes.messages import send_bytes
 from naftiko_run.exposes.openapi import describe
@@ -17,6 +18,7 @@ from naftiko_run.exposes.problems import MEDIA_TYPE, Problem
 from naftiko_run.exposes.protected import documents
 from naftiko_run.exposes.rest import RestFace
 from naftiko_run.exposes.skills import SkillsFace
+from naftiko_run.exposes.trace import context_of_fields, traced
 from naftiko_run.exposes.units import Listener
 from naftiko_run.mapping.json_codec import dumps
 
@@ -46,6 +48,7 @@ class ListenerApp:
         self._asked: tuple[Authenticator, ...] = ()
         self.faces: dict[str, McpFace] = {}
         self._leaving: set[asyncio.Task[None]] = set()
+        self._load = Load()
 
     async def update(self, listener: Listener) -> None:
         """Serve this from now on; requests under way finish on what they began with.
@@ -64,7 +67,7 @@ class ListenerApp:
         for server in listener.servers:
             running = gone.pop(server.namespace, None)
             if running is None:
-                self.faces[server.namespace] = McpFace(server)
+                self.faces[server.namespace] = McpFace(server, load=self._load)
             else:
                 await running.update(server)
         faces = [self.faces[server.namespace] for server in listener.servers]
@@ -129,6 +132,22 @@ class ListenerApp:
         if refusal is not None:
             return send_bytes(send, refusal.status, refusal.dumps(), MEDIA_TYPE)
         path: str = scope["path"]
+        load = self._load
+        if load.under_way >= load.most and path != HEALTH_PATH:
+            await send_bytes(send, 503, load.refusal.dumps(), MEDIA_TYPE, RETRY_AFTER)
+            return
+        load.under_way += 1
+        try:
+            trace = context_of_fields(scope)
+            if trace:
+                with traced(trace):
+                    await self._dispatch(path, scope, receive, send)
+            else:
+                await self._dispatch(path, scope, receive, send)
+        finally:
+            load.under_way -= 1
+
+    async def _dispatch(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         ours = path in self._ours or path.rstrip("/") in self.endpoints
         # No route is posted to at an endpoint that is served: such a request is not looked up.
         if ours and self._mixed and (scope["method"] != "POST" or path not in self.endpoints):

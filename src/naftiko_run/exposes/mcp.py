@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Scope, Send
 
+from naftiko_run.exposes.load import Load
 from naftiko_run.exposes.mcp_adapter import adapter_of
 from naftiko_run.exposes.mcp_direct import Direct, send_json
 from naftiko_run.exposes.mcp_gate import Refused, check_fields, read
@@ -42,14 +43,19 @@ class McpFace:
     rest: it is loaded for the first request that needs it, beside what is served meanwhile.
     """
 
-    def __init__(self, served: ToolServer, *, direct: bool = True) -> None:
-        """Make the adapter ready; nothing has to be started."""
+    def __init__(
+        self, served: ToolServer, *, direct: bool = True, load: Load | None = None
+    ) -> None:
+        """Make the adapter ready; nothing has to be started.
+
+        ``load`` counts the requests of the listener, of which these are some.
+        """
         self.namespace = served.namespace
         self._busy = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self._calls = Calls()
-        self._listeners = Listeners()
+        self._listeners = Listeners(load or Load())
         self._read_body = BodyReader()
         self._wants_direct = direct
         self._released = False

@@ -34,6 +34,7 @@ from naftiko_run.exposes.mcp_protocol import (
     McpError,
 )
 from naftiko_run.exposes.mcp_results import Calls, too_deep
+from naftiko_run.exposes.trace import traced_as
 from naftiko_run.exposes.units import Tool, ToolServer
 from naftiko_run.mapping.json_codec import dumps, loads
 from naftiko_run.types import Json
@@ -150,7 +151,8 @@ class Direct:
             tool = self._called(params)
             if tool is None:
                 return await self._unknown_tool(message, params, send, MODERN)
-            result = await self._calls(tool, params.get("arguments") or {}, MODERN, receive)
+            with traced_as(meta):
+                result = await self._calls(tool, params.get("arguments") or {}, MODERN, receive)
             if result is not None:
                 await _send(send, message["id"], dumps(result)[:-1] + self._modern_end)
             return True
@@ -208,7 +210,8 @@ class Direct:
             if tool is None:
                 return await self._unknown_tool(message, params, send, version)
             # The older revisions say that a caller who goes away has not cancelled the call.
-            result = await self._calls(tool, params.get("arguments") or {}, version)
+            with traced_as(meta):
+                result = await self._calls(tool, params.get("arguments") or {}, version)
             await _send(send, message["id"], dumps(result))
             return True
         return await self._answer(message, params, version, send)
@@ -246,7 +249,8 @@ class Direct:
         if served is None or (served.older and version == MODERN):
             raise McpError(METHOD_NOT_FOUND, "Method not found", method)
         try:
-            return await served.answer(params)
+            with traced_as(params.get("_meta")):
+                return await served.answer(params)
         except McpError:
             raise
         except Exception:  # noqa: BLE001 - one boundary: the log has it, the caller does not

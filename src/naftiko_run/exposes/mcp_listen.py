@@ -10,6 +10,7 @@ from typing import Any
 
 from starlette.types import Receive, Send
 
+from naftiko_run.exposes.load import Load
 from naftiko_run.exposes.mcp_protocol import INTERNAL_ERROR, SUBSCRIPTION_ID, McpError
 from naftiko_run.mapping.json_codec import dumps
 from naftiko_run.types import Json
@@ -99,8 +100,9 @@ class Stream:
 class Listeners:
     """The streams of an adapter's clients."""
 
-    def __init__(self) -> None:
-        """Begin with none."""
+    def __init__(self, load: Load) -> None:
+        """Begin with none; those that listen are no load."""
+        self._load = load
         self._streams: set[Stream] = set()
         self._closed = False
 
@@ -139,7 +141,8 @@ class Listeners:
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _FIELDS})
             await _send(send, stream.begin())
-            await _passed_on(stream, gone, send)
+            with self._load.aside():
+                await _passed_on(stream, gone, send)
             if not gone.done():
                 await send({"type": "http.response.body", "body": stream.end(info)})
         finally:

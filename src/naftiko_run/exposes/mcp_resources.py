@@ -15,10 +15,12 @@ from anyio import to_thread
 
 from naftiko_run import folders
 from naftiko_run.errors import InputError
+from naftiko_run.exposes.load import MOST_REQUESTS
 from naftiko_run.exposes.mcp_pages import page
 from naftiko_run.exposes.mcp_protocol import INTERNAL_ERROR, INVALID_PARAMS, McpError
 from naftiko_run.exposes.mcp_skills import Skills
 from naftiko_run.exposes.problems import Problem, problem_of
+from naftiko_run.exposes.texts import is_text, text_of
 from naftiko_run.exposes.units import Kept, Resource
 from naftiko_run.mapping.json_codec import loads
 from naftiko_run.spec.uris import split
@@ -27,7 +29,7 @@ from naftiko_run.types import Inputs, Json, Outcome, Text
 MOST_URI = 4096
 """How long a URI may be that is asked for."""
 
-MOST_READS = 1000
+MOST_READS = MOST_REQUESTS
 """How many reads of one adapter are under way at once; the next ones are refused."""
 
 READ_SECONDS = 300
@@ -35,14 +37,6 @@ READ_SECONDS = 300
 
 ERROR_TEXT_LIMIT = 16_384
 """How many characters of an upstream's error body an answer repeats."""
-
-_TEXTS = frozenset(
-    f"application/{name}"
-    for name in (
-        "json xml yaml x-yaml toml javascript ecmascript graphql sql x-sh x-ndjson ndjson"
-        " x-www-form-urlencoded"
-    ).split()
-)
 
 
 class Resources:
@@ -259,8 +253,8 @@ async def _of_folder(resource: Resource, uri: str) -> dict[str, Json] | None:
 
 def _content(body: bytes, media_type: str, *, binary: bool = False) -> dict[str, Json]:
     text = None
-    if not binary and (not media_type or _is_text(media_type)):
-        text = _decoded(body, "utf-8")
+    if not binary and (not media_type or is_text(media_type)):
+        text = text_of(body, "")
     if text is not None:
         return {"mimeType": media_type or "text/plain", "text": text}
     return _blob(body, media_type)
@@ -281,35 +275,13 @@ async def _of_flow(resource: Resource, values: Mapping[str, str], uri: str) -> d
     kind = outcome.media_type or "application/json"
     media_type = resource.media_type or kind.partition(";")[0].strip().lower()
     text = None
-    if not resource.binary and (_is_text(kind) or _is_text(media_type)):
-        text = _decoded(outcome.body, _charset(kind))
+    if not resource.binary and (is_text(kind) or is_text(media_type)):
+        text = text_of(outcome.body, kind)
     return (
         {"mimeType": media_type, "text": text}
         if text is not None
         else _blob(outcome.body, media_type)
     )
-
-
-def _is_text(media_type: str) -> bool:
-    kind = media_type.partition(";")[0].strip().lower()
-    return kind.startswith("text/") or kind in _TEXTS or kind.endswith(("+json", "+xml", "+yaml"))
-
-
-def _charset(media_type: str) -> str:
-    for parameter in media_type.split(";")[1:]:
-        name, _, value = parameter.partition("=")
-        if name.strip().lower() == "charset":
-            return value.strip(" \t\"'")
-    return "utf-8"
-
-
-def _decoded(body: bytes, charset: str) -> str | None:
-    try:
-        text = str(body, charset)
-        text.encode("utf-8")
-    except (UnicodeError, LookupError, ValueError):
-        return None
-    return None if "\0" in text else text
 
 
 def _blob(body: bytes, media_type: str) -> dict[str, Json]:

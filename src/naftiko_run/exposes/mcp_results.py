@@ -14,10 +14,13 @@ import orjson
 from starlette.types import Receive
 
 from naftiko_run.errors import FieldProblem, InputError
+from naftiko_run.exposes.load import MOST_REQUESTS
 from naftiko_run.exposes.messages import MAX_FIELDS
 from naftiko_run.exposes.overseer import Ended, Overseer
 from naftiko_run.exposes.problems import Problem, problem_of
+from naftiko_run.exposes.texts import is_text
 from naftiko_run.exposes.units import Tool
+from naftiko_run.mapping import charset
 from naftiko_run.mapping.json_codec import dumps, loads
 from naftiko_run.types import Json, Outcome
 
@@ -37,8 +40,9 @@ STRUCTURED_SINCE = "2025-06-18"
 ANY_ROOT_SINCE = "2026-07-28"
 """The first revision in which they may be any JSON value."""
 
-MOST_CALLS = 1000
-"""How many calls of one adapter's tools are under way at once; the next ones are refused."""
+MOST_CALLS = MOST_REQUESTS
+"""How many calls of one adapter's tools are under way at once; the next ones are refused. Over
+HTTP the limit of the listener comes first."""
 
 CALL_SECONDS = 300
 """How long a call may take in all, however many upstream requests it makes."""
@@ -122,7 +126,7 @@ def result_of(outcome: Outcome, version: str, *, promised: bool = False) -> Resu
     object without members, since clients refuse a result that keeps no promise at all.
     """
     kind = outcome.media_type.partition(";")[0].strip().lower()
-    value, text, is_json = _read(outcome.body, kind)
+    value, text, is_json = _read(outcome.body, kind, outcome.media_type)
     if outcome.failed:
         return _failed(outcome, value if is_json else text or "", text, version)
     if text is None:
@@ -150,7 +154,7 @@ def _failed(outcome: Outcome, value: Json, text: str | None, version: str) -> Re
     return _error(shown, {"status": outcome.status, "body": value}, version)
 
 
-def _read(body: bytes, kind: str) -> tuple[Json, str | None, bool]:
+def _read(body: bytes, kind: str, media_type: str) -> tuple[Json, str | None, bool]:
     """Read a body: its JSON value, its text (None where it is binary), and whether it is JSON."""
     if kind in ("", "application/json") or kind.endswith("+json"):
         try:
@@ -166,10 +170,9 @@ def _read(body: bytes, kind: str) -> tuple[Json, str | None, bool]:
     # What is no text by its type is none even where its bytes could be read as one.
     if body and (kind.partition("/")[0] in _NO_TEXT or kind == "application/octet-stream"):
         return None, None, False
-    try:
-        return None, body.decode("utf-8"), False
-    except UnicodeDecodeError:
-        return None, None, False
+    if is_text(kind) or "charset" in media_type:
+        return None, charset.text_of(body, media_type), False
+    return None, charset.decoded(body), False
 
 
 _HALF = re.compile(r"\\\\|\\ud[89ab]..\\ud[c-f]..|(\\ud...)")

@@ -32,6 +32,7 @@ from naftiko_run.exposes.mcp_results import Calls
 from naftiko_run.exposes.mcp_skills import EXTENSION
 from naftiko_run.exposes.mcp_stdio import stdio_streams
 from naftiko_run.exposes.messages import MAX_BODY
+from naftiko_run.exposes.trace import traced_as
 from naftiko_run.exposes.units import Tool
 from naftiko_run.mapping.json_codec import loads
 from naftiko_run.types import PROGRESS
@@ -262,7 +263,7 @@ class SdkServer:
     ) -> dict[str, Any] | types.CallToolResult | types.InputRequiredResult:
         tool = self._adapter.tools.get(params.name)
         if tool is not None:
-            with _reporting(context, tool):
+            with _reporting(context, tool), traced_as(context.meta):
                 result = await self._calls(tool, params.arguments or {}, context.protocol_version)
             return {**(result or {}), "resultType": "complete"}
         added, extension = self._adapter.added, self._adapter.served.extension
@@ -276,7 +277,7 @@ def _handler(answer: Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]) -
 
     async def handler(context: _Context, params: types.RequestParams) -> dict[str, Any]:
         given = params.model_dump(by_alias=True, mode="json", exclude_none=True)
-        with _as_theirs():
+        with _as_theirs(), traced_as(context.meta):
             result = await answer(given)
         if context.protocol_version != MODERN:
             # The SDK shapes the results of methods that it knows; those of extensions it sends.
