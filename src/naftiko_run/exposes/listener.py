@@ -21,6 +21,7 @@ from naftiko_run.exposes.skills import SkillsFace
 from naftiko_run.exposes.trace import context_of_fields, traced
 from naftiko_run.exposes.units import Listener
 from naftiko_run.mapping.json_codec import dumps
+from naftiko_run.types import Headers
 
 HEALTH_PATH = "/healthz"
 _log = logging.getLogger("naftiko_run.access")
@@ -132,31 +133,18 @@ class ListenerApp:
         if refusal is not None:
             return send_bytes(send, refusal.status, refusal.dumps(), MEDIA_TYPE)
         path: str = scope["path"]
-        load = self._load
-        if load.under_way >= load.most and path != HEALTH_PATH:
-            await send_bytes(send, 503, load.refusal.dumps(), MEDIA_TYPE, RETRY_AFTER)
-            return
-        load.under_way += 1
-        try:
-            trace = context_of_fields(scope)
-            if trace:
-                with traced(trace):
-                    await self._dispatch(path, scope, receive, send)
-            else:
-                await self._dispatch(path, scope, receive, send)
-        finally:
-            load.under_way -= 1
-
-    async def _dispatch(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         ours = path in self._ours or path.rstrip("/") in self.endpoints
         # No route is posted to at an endpoint that is served: such a request is not looked up.
         if ours and self._mixed and (scope["method"] != "POST" or path not in self.endpoints):
             ours = path in self._metadata or not self.rest.serves(scope)
         if ours:
-            return self._answer(path, scope, receive, send)
-        if self.skills is not None and self._is_of_skills(self.skills, path, scope):
-            return self.skills(scope, receive, send)
-        return self.rest(scope, receive, send)
+            answering: Awaitable[None] = self._answer(path, scope, receive, send)
+        elif self.skills is not None and self._is_of_skills(self.skills, path, scope):
+            answering = self.skills(scope, receive, send)
+        else:
+            answering = self.rest(scope, receive, send)
+        trace = context_of_fields(scope)
+        return _in_trace(trace, answering) if trace else answering
 
     def _is_of_skills(self, skills: SkillsFace, path: str, scope: Scope) -> bool:
         return skills.claims(path) and not (self._mixed and self.rest.serves(scope))
@@ -173,10 +161,22 @@ class ListenerApp:
             return
         face = self.endpoints.get(path.rstrip("/") or "/")
         if face is not None:
-            await face(scope, receive, send)
+            await self._called(face, scope, receive, send)
             return
         problem = Problem(405, f"{scope['method']} is not served here; use GET")
         await send_bytes(send, 405, problem.dumps(), MEDIA_TYPE, (("allow", "GET, HEAD"),))
+
+    async def _called(self, face: McpFace, scope: Scope, receive: Receive, send: Send) -> None:
+        """Ask an MCP adapter, unless those of this listener have too much to do."""
+        load = self._load
+        if load.under_way >= load.most:
+            await send_bytes(send, 503, load.refusal.dumps(), MEDIA_TYPE, RETRY_AFTER)
+            return
+        load.under_way += 1
+        try:
+            await face(scope, receive, send)
+        finally:
+            load.under_way -= 1
 
     async def _refusal(self, path: str, scope: Scope) -> Refusal | None:
         """Say why an endpoint or a page is refused; some pages are for everybody."""
@@ -196,6 +196,11 @@ class ListenerApp:
                 return None
             refused = refused or refusal
         return refused
+
+
+async def _in_trace(trace: Headers, answering: Awaitable[None]) -> None:
+    with traced(trace):
+        await answering
 
 
 async def _close(scope: Scope, send: Send) -> None:

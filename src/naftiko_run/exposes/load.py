@@ -1,4 +1,8 @@
-"""How much one listener does at once, whichever face is asked."""
+"""How much the MCP adapters of one listener do at once.
+
+A REST request is not counted: it holds a connection, whose number has limits of its own, while a
+client of MCP may send any number of requests, each of which makes several upstream ones.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +11,7 @@ from naftiko_run.exposes.problems import Problem
 from naftiko_run.types import Headers
 
 MOST_REQUESTS = 2000
-"""How many requests of one listener are under way at once; the next ones are refused."""
+"""How many MCP requests of one listener are under way at once; the next ones are refused."""
 
 RETRY_AFTER: Headers = (("retry-after", "1"),)
 """What a caller is told who is refused for that."""
