@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 
 from naftiko_run.findings import Severity
+from naftiko_run.flows.steps import StepsFlow
+from naftiko_run.plan.runs import Compiled
+from naftiko_run.server.prepare import NoClient, prepare
+from naftiko_run.settings import Settings
 from tests.cases.serving import Serve, Served, paths, text_of
 from tests.e2e.wire import Json
 
@@ -477,6 +481,19 @@ def test_an_error_of_a_script_says_where_it_arose(
     assert (told["step"], told["script"], told["line"]) == ("run", file, line)
 
 
+@pytest.mark.parametrize(
+    ("language", "source"),
+    [
+        ("javascript", "throw new Error('<b>\\n' + 'x'.repeat(2e6))"),
+        ("python", "raise ValueError('<b>\\n' + 'x' * 2000000)"),
+    ],
+)
+def test_a_long_message_of_a_script_is_cut(serve: Serve, language: str, source: str) -> None:
+    detail = refusal(one(serve, language, source))["detail"]
+    assert "x" * 900 in detail
+    assert len(detail) < 1200
+
+
 def test_an_error_in_a_dependency_names_its_file(serve: Serve) -> None:
     files = {"lib.js": "\nfunction f() {\n  null.x }", "main.js": "\n\n\nf()"}
     text = document({"run": script("javascript", dependencies=["lib.js"])})
@@ -536,6 +553,23 @@ def test_a_result_that_is_no_json_or_too_long_is_refused(
     serve: Serve, language: str, source: str, said: str
 ) -> None:
     assert said in refusal(one(serve, language, source))["detail"]
+
+
+def test_a_script_waits_for_all_steps_before_it_and_holds_no_call_up(serve: Serve) -> None:
+    steps = {
+        **lists("users"),
+        "first": script("python"),
+        **lists("orders"),
+        "run": script("python"),
+    }
+    files = {"scripts/main.py": "result = sorted(context)"}
+    loaded = serve.load(document(steps), files=files)
+    (unit, *_) = prepare([loaded], Settings(), NoClient()).plan.units
+    assert isinstance(unit.compiled, Compiled)
+    assert isinstance(unit.compiled.flow, StepsFlow)
+    assert [step.needs for step in unit.compiled.flow.steps] == [(), (0,), (), (0, 1, 2)]
+    served = serving(serve, document(steps), {"main.py": "result = sorted(context)"})
+    assert run(served) == {"found": ["first", "list-orders", "list-users"]}
 
 
 def test_arguments_that_nothing_names_are_in_the_context(serve: Serve) -> None:

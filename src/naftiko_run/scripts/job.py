@@ -17,6 +17,8 @@ MOST_RESULT_BYTES: Final = 4 * 1024 * 1024
 """How long the JSON of a result may be."""
 MOST_CONTEXT_BYTES: Final = 16 * 1024 * 1024
 """How long the JSON of a context may be."""
+MOST_ERROR: Final = 1000
+"""How many characters of a script's own message are told."""
 DEEPEST: Final = 500
 """How deep calls in Python may be nested; the stack of JavaScript has a size of its own."""
 
@@ -72,10 +74,15 @@ def read_job(head: bytes) -> tuple[Program, Limits]:
 
 def head_of(end: End) -> bytes:
     """Write the head of an end; its body is the result."""
-    return json.dumps({"error": end.error, "limit": end.limit, "line": end.line}).encode()
+    error = end.error
+    if len(error) > MOST_ERROR:
+        error = f"{error[:MOST_ERROR]}… ({len(end.error)} characters)"
+    return json.dumps({"error": error, "limit": end.limit, "line": end.line}).encode()
 
 
 def read_end(head: bytes, body: bytes) -> End:
     """Read what :func:`head_of` wrote."""
     said = json.loads(head)
-    return End(body, str(said["error"]), bool(said["limit"]), int(said["line"]))
+    # Half a surrogate pair is no text that can be sent.
+    error = str(said["error"]).encode("utf-8", "replace").decode()
+    return End(body, error, bool(said["limit"]), int(said["line"]))

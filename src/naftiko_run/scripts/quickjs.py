@@ -21,7 +21,7 @@ from naftiko_run.scripts.program import Program
 _SAFE: Final = 2**53 - 1
 """The largest integer that a number of JavaScript holds for sure; beyond, it is a BigInt."""
 _MAY_BE_LARGE = re.compile(rb"[0-9]{16}")
-_PLACE = re.compile(r":(\d+):\d+\)?\s*$", re.MULTILINE)
+_PLACE = re.compile(r":(\d{1,9}):\d{1,9}\)?\s*$")
 
 # A script of its own: its constants are in the scope of all scripts and no property of anything.
 _TOOLS: Final = """
