@@ -343,6 +343,7 @@ def test_files_of_skills_that_change_or_come_are_noticed(folder: Folder) -> None
     folder.write("a", text=capability("a", routes=ITEMS, tools=ITEM_TOOLS) + text)
     ports = ("--port=a-mcp=0", "--port=a-skills=0")
     with watching(folder, *ports) as process:
+        process.wait_for_adapters("a-mcp")
         replaced = f"{folder.file('a')} replaced"
 
         async def described() -> str:
