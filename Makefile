@@ -30,8 +30,8 @@ format: install  ## format and mend what can be mended mechanically
 	$(VENV)/bin/ruff check --fix-only --quiet .
 	$(VENV)/bin/ruff format .
 
-bench: install  ## measure throughput and latency
-	$(VENV)/bin/python bench/run.py
+bench: install  ## measure throughput and latency (CELLS="mcp routes" to choose, QUICK=1 for a look)
+	$(VENV)/bin/python bench/run.py $(CELLS)
 
 compatibility: install  ## write docs/compatibility.md of the tests that prove it
 	$(VENV)/bin/python -m tests.cases.compatibility

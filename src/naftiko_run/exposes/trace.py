@@ -7,7 +7,7 @@ from any intermediary that adds no span of its own (section 3.3); what is malfor
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from starlette.types import Scope
@@ -56,11 +56,11 @@ def traced(context: Headers) -> Iterator[None]:
         TRACE.reset(token)
 
 
-@contextmanager
-def traced_as(meta: Mapping[str, Any] | None) -> Iterator[None]:
+def traced_as(meta: Mapping[str, Any] | None) -> AbstractContextManager[None]:
     """Let the trace context in the ``_meta`` of an MCP request come before the HTTP request's."""
     if not meta or "traceparent" not in meta:
-        yield
-        return
-    with traced(context_of(meta["traceparent"], meta.get("tracestate"))):
-        yield
+        return _AS_BEFORE
+    return traced(context_of(meta["traceparent"], meta.get("tracestate")))
+
+
+_AS_BEFORE = nullcontext()
