@@ -5,8 +5,8 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from html import escape
 from urllib.parse import quote_plus
-from xml.sax.saxutils import escape
 
 from naftiko_run.errors import FieldProblem, InputError, UnsupportedError
 from naftiko_run.mapping.json_codec import dumps
@@ -341,6 +341,11 @@ def _ends_quoted(text: str, *, quoted: bool) -> bool:
     return quoted
 
 
+def _in_xml(text: str) -> str:
+    # The standard library's own for XML loads its HTTP client.
+    return escape(text, quote=False).replace('"', "&quot;")
+
+
 def _raw(data: Json, clause: Body, scope: Scope) -> CompiledBody:
     kind = clause.type.lower()
     media_type = _RAW_TYPES.get(kind, kind if "/" in kind else "text/plain; charset=utf-8")
@@ -355,7 +360,7 @@ def _raw(data: Json, clause: Body, scope: Scope) -> CompiledBody:
     if isinstance(data, dict) and len(data) == 1:
         data = next(iter(data.values()))
     if kind == "xml" and isinstance(data, str) and not _only_placeholder(data):
-        value = _interpolated(data, clause, scope, lambda v: escape(text_of(v), {'"': "&quot;"}))
+        value = _interpolated(data, clause, scope, lambda v: _in_xml(text_of(v)))
     else:
         value = _value(data, clause, scope)
     return _encoded(value, lambda result: (text_of(result).encode(), media_type))
