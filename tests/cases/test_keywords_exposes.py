@@ -233,6 +233,15 @@ def test_a_placeholder_of_a_path_is_an_argument(serve: Serve, placeholder: str) 
     assert served.upstream.last.target == "/v1/x/a%20b"
 
 
+@pytest.mark.parametrize("name", ["id", "path"])
+def test_an_argument_of_a_path_is_one_segment(serve: Serve, name: str) -> None:
+    path, resource = {"path": f"/t/{{{name}}}"}, {"path": f"/x/{{{{{name}}}}}"}
+    served = serve(build(path=path, resource=resource))
+    assert served.get("/t/a%2Fb").status == 200
+    assert served.upstream.last.target == "/v1/x/a%2Fb"
+    assert served.get("/t/a/b").status == 404
+
+
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
 def test_a_route_has_its_method(serve: Serve, method: str) -> None:
     served = serve(build(route={"method": method}))
