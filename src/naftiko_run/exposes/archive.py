@@ -1,7 +1,6 @@
 """A folder as a ZIP archive that is sent while it is made: the same files give the same bytes."""
 
 import stat
-import zipfile
 from collections.abc import Generator, Sequence
 from pathlib import Path
 
@@ -15,6 +14,8 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first that the format has
 
 def pieces(folder: Path, files: Sequence[folders.File]) -> Generator[bytes]:
     """Give an archive of these files piece by piece; one that is gone meanwhile is left out."""
+    import zipfile  # noqa: PLC0415 - a megabyte, and most never ask for an archive
+
     written = _Written()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in files:

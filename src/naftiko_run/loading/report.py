@@ -8,7 +8,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import PurePath
 from typing import Protocol
 from unicodedata import combining, east_asian_width
@@ -17,6 +16,7 @@ from urllib.parse import quote
 from naftiko_run.codes import CODES
 from naftiko_run.findings import Finding, Severity
 from naftiko_run.types import Json
+from naftiko_run.version import __version__
 
 FORMATS = ("text", "json", "sarif", "github")
 """The names of the formats."""
@@ -186,7 +186,7 @@ def _sarif(findings: Sequence[Finding], files: Sequence[str]) -> str:
     numbers = {code: number for number, code in enumerate(CODES)}
     driver: dict[str, Json] = {
         "name": "naftiko-run",
-        "version": _version(),
+        "version": __version__,
         "rules": [_rule(code) for code in CODES],
     }
     run: dict[str, Json] = {
@@ -202,13 +202,6 @@ def _sarif(findings: Sequence[Finding], files: Sequence[str]) -> str:
             "runs": [run],
         }
     )
-
-
-def _version() -> str:
-    try:
-        return version("naftiko-run")
-    except PackageNotFoundError:
-        return "0"
 
 
 def _rule(code: str) -> Json:

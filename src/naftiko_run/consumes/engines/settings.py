@@ -1,7 +1,6 @@
 """What every engine is told: its limits, whom it trusts, the proxy it goes through."""
 
 import base64
-import importlib.metadata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -9,8 +8,9 @@ from urllib.parse import unquote
 
 from naftiko_run.errors import NaftikoError
 from naftiko_run.types import Headers
+from naftiko_run.version import __version__
 
-USER_AGENT: Final = f"naftiko-run/{importlib.metadata.version('naftiko-run')}"
+USER_AGENT: Final = f"naftiko-run/{__version__}"
 """Sent where a request names no User-Agent of its own."""
 
 OWNED: Final = frozenset(
