@@ -23,6 +23,12 @@ class Hasty(HttpProtocol):
     head_seconds = 0.2
 
 
+class Restless(Hasty):
+    """Keeps a connection no longer than a test can wait."""
+
+    idle_seconds = 0.3
+
+
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
     await receive()
     await send_bytes(send, 200, b"{}", "application/json")
@@ -30,14 +36,14 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
 
 @asynccontextmanager
 async def connected(
-    app: object = answer,
+    app: object = answer, protocol: type[HttpProtocol] = Hasty
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """Connect to a server of its own."""
-    config = Config(app, http=Hasty, lifespan="off", log_config=None, access_log=False)  # type: ignore[arg-type]
+    config = Config(app, http=protocol, lifespan="off", log_config=None, access_log=False)  # type: ignore[arg-type]
     config.load()
     state = ServerState()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Hasty(config, state, {}), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: protocol(config, state, {}), "127.0.0.1", 0)
     async with server:
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         try:
@@ -75,6 +81,30 @@ async def test_a_kept_connection_may_rest_longer_than_a_head_may_take() -> None:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(2 * Hasty.head_seconds):
                     await reader.read()
+
+
+async def refuse(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send_bytes(send, 404, b"{}", "application/json")
+
+
+@pytest.mark.parametrize("body", [b"", b"12345", b"1234567890"])
+async def test_who_is_answered_before_the_body_is_there_is_not_waited_for_forever(
+    body: bytes,
+) -> None:
+    async with connected(refuse, Restless) as (reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n")
+        assert (await reader.readuntil(b"{}")).startswith(b"HTTP/1.1 404 ")
+        writer.write(body)
+        assert await reader.read() == b""
+
+
+async def test_a_body_that_comes_after_its_answer_is_followed_by_the_next_request() -> None:
+    async with connected(refuse, Restless) as (reader, writer):
+        for _ in range(2):
+            writer.write(b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n")
+            assert (await reader.readuntil(b"{}")).startswith(b"HTTP/1.1 404 ")
+            writer.write(b"1234567890")
+        assert await reader.read() == b""
 
 
 async def test_a_head_that_arrives_in_pieces_is_whole_in_the_end() -> None:

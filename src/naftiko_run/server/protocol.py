@@ -31,7 +31,7 @@ MAX_HEAD = 64 * 1024
 MAX_MESSAGE = 64 * 1024 * 1024
 HEAD_SECONDS = 30.0
 IDLE_SECONDS = 75.0
-"""How long a connection may wait for its next request."""
+"""How long a connection may wait for its next request, or for the end of one that is answered."""
 
 _NEVER: Final = float("inf")
 _log = logging.getLogger("naftiko_run.server")
@@ -41,6 +41,7 @@ class HttpProtocol(asyncio.Protocol):
     """One connection; its requests are answered one after the other."""
 
     head_seconds = HEAD_SECONDS
+    idle_seconds = IDLE_SECONDS
 
     def __init__(
         self,
@@ -209,6 +210,8 @@ class HttpProtocol(asyncio.Protocol):
         exchange, self._coming = self._coming, None
         if exchange is not None:
             exchange.end()
+            if exchange.complete:
+                self.due = self._loop.time() + self.idle_seconds
 
     # ------------------------------------------------------------------------------ exchanges'
 
@@ -236,8 +239,7 @@ class HttpProtocol(asyncio.Protocol):
         elif self._queue:
             self._next()
         else:
-            if self._in_head:
-                self.due = self._loop.time() + IDLE_SECONDS
+            self.due = self._loop.time() + self.idle_seconds
             self.resume_reading()
 
     def resume_reading(self) -> None:
@@ -302,8 +304,9 @@ class HttpProtocol(asyncio.Protocol):
     def late(self) -> None:
         """End what has waited for too long."""
         self.due = _NEVER
-        if not self._size:
-            self._transport.close()  # idle, or opened ahead of need and never used
+        if not self._size or not self._in_head:
+            # Idle, opened ahead of need and never used, or answered before its body was there.
+            self._transport.close()
         else:
             seconds = f"{self.head_seconds:g}"
             detail = f"no whole head came within {seconds} seconds"
