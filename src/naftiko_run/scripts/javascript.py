@@ -20,13 +20,18 @@ _BODIES = frozenset(
         "for_in_statement",
         "while_statement",
         "do_statement",
-        "with_statement",
         "if_statement",
         "else_clause",
     }
 )
 """What has one statement, or a block, as its body."""
-_MODULES = frozenset({"import_statement", "export_statement"})
+_NO_MODULES = "'import' and 'export' are for modules; name the file under 'dependencies'"
+_REFUSED = {
+    "import_statement": _NO_MODULES,
+    "export_statement": _NO_MODULES,
+    # A member of the object could stand in the counter's place: a function's text has its name.
+    "with_statement": "'with' is refused here; write the object's name before its members",
+}
 
 _Insertion = tuple[int, int, str]
 
@@ -79,10 +84,10 @@ def _walk(root: tree_sitter.Node) -> Iterator[tree_sitter.Node]:
 def _of(node: tree_sitter.Node, file: ScriptText, tick: str) -> Iterator[_Insertion]:
     """Give what is written because of a node: where, what comes first there, and the text."""
     call = f"{tick}();"
-    if node.type in _MODULES:
+    refused = _REFUSED.get(node.type)
+    if refused:
         line, column = node.start_point
-        what = "'import' and 'export' are for modules; name the file under 'dependencies'"
-        raise ScriptSyntaxError(file.name, line + 1, column + 1, what)
+        raise ScriptSyntaxError(file.name, line + 1, column + 1, refused)
     if node.type in _LISTS:
         yield from _of_list(node, call)
     elif node.type in _BODIES:
