@@ -158,6 +158,16 @@ async def test_a_long_error_body_is_cut(tmp_path: Path) -> None:
     assert len(error.data["body"]) < 20_000
 
 
+async def test_an_error_body_is_read_in_its_encoding(tmp_path: Path) -> None:
+    upstream = Upstream(
+        Reply(500, (("content-type", "text/plain; charset=iso-8859-1"),), b"d\xe9sol\xe9")
+    )
+    made = make(tmp_path, upstream, resources=[{"name": "news", **NEWS}])
+    async with client_of(made.server) as client:
+        error = await refused(client, "data://news")
+    assert error.data["body"] == "d\u00e9sol\u00e9"
+
+
 async def test_outputs_steps_refs_and_mocks_shape_what_is_read(tmp_path: Path) -> None:
     steps = [
         {"name": "one", "type": "call", "call": "up.get-ship", "with": {"imo": "{{imo}}"}},

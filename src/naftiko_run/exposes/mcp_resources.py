@@ -14,15 +14,14 @@ from urllib.parse import unquote_to_bytes
 from anyio import to_thread
 
 from naftiko_run import folders
-from naftiko_run.errors import InputError
 from naftiko_run.exposes.load import MOST_REQUESTS
 from naftiko_run.exposes.mcp_pages import page
 from naftiko_run.exposes.mcp_protocol import INTERNAL_ERROR, INVALID_PARAMS, McpError
+from naftiko_run.exposes.mcp_results import failure_of
 from naftiko_run.exposes.mcp_skills import Skills
 from naftiko_run.exposes.problems import Problem, problem_of
 from naftiko_run.exposes.texts import is_text, text_of
 from naftiko_run.exposes.units import Kept, Resource
-from naftiko_run.mapping.json_codec import loads
 from naftiko_run.spec.uris import split
 from naftiko_run.types import Inputs, Json, Outcome, Text
 
@@ -34,9 +33,6 @@ MOST_READS = MOST_REQUESTS
 
 READ_SECONDS = 300
 """How long a read may take in all, however many upstream requests it makes."""
-
-ERROR_TEXT_LIMIT = 16_384
-"""How many characters of an upstream's error body an answer repeats."""
 
 
 class Resources:
@@ -120,8 +116,8 @@ class Resources:
         for resource in self._folders:
             base = f"{resource.uri.rstrip('/')}/"
             if resource.folder is not None and uri.startswith(base):
-                names = await to_thread.run_sync(folders.listed, resource.folder)
-                return uri.removeprefix(base) in names
+                name = uri.removeprefix(base)
+                return await to_thread.run_sync(folders.has, resource.folder, name)
         return await self._skills.has(uri)
 
     async def _content(self, uri: str) -> dict[str, Json]:
@@ -266,8 +262,6 @@ async def _of_flow(resource: Resource, values: Mapping[str, str], uri: str) -> d
     assert resource.flow is not None  # noqa: S101 - what has no folder has a flow
     try:
         outcome = await resource.flow(inputs)
-    except InputError as error:
-        raise _error(problem_of(error), uri) from None
     except Exception as error:  # noqa: BLE001 - one boundary turns every error into an answer
         raise _error(problem_of(error), uri) from None
     if outcome.failed:
@@ -302,17 +296,6 @@ def _error(problem: Problem, uri: str) -> McpError:
 
 
 def _upstream_error(outcome: Outcome, uri: str) -> McpError:
-    text = outcome.body.decode("utf-8", "replace")
-    body: Json = text
-    if len(text) > ERROR_TEXT_LIMIT:
-        body = f"{text[:ERROR_TEXT_LIMIT]}… ({len(text)} characters in all)"
-    elif text.count("[") + text.count("{") <= 200:
-        try:
-            body = loads(outcome.body)
-        except ValueError:
-            body = text
-    return McpError(
-        INTERNAL_ERROR,
-        f"the upstream answered {outcome.status}",
-        {"uri": uri, "status": outcome.status, "body": body},
-    )
+    _, members = failure_of(outcome)
+    message = f"the upstream answered {outcome.status}"
+    return McpError(INTERNAL_ERROR, message, {"uri": uri, **members})

@@ -125,10 +125,10 @@ def result_of(outcome: Outcome, version: str, *, promised: bool = False) -> Resu
     ``promised`` says that the tool has an output schema: then an answer without a body is an
     object without members, since clients refuse a result that keeps no promise at all.
     """
+    if outcome.failed:
+        return _error(*failure_of(outcome), version)
     kind = outcome.media_type.partition(";")[0].strip().lower()
     value, text, is_json = _read(outcome.body, kind, outcome.media_type)
-    if outcome.failed:
-        return _failed(outcome, value if is_json else text or "", text, version)
     if text is None:
         return {"content": [_binary(outcome.body, kind)], "isError": False}
     result: Result = {"content": [{"type": "text", "text": text}], "isError": False}
@@ -144,14 +144,18 @@ def result_of(outcome: Outcome, version: str, *, promised: bool = False) -> Resu
     return result
 
 
-def _failed(outcome: Outcome, value: Json, text: str | None, version: str) -> Result:
+def failure_of(outcome: Outcome) -> tuple[str, dict[str, Json]]:
+    """Say in words and in members, ``status`` and ``body``, how an upstream refused."""
+    kind = outcome.media_type.partition(";")[0].strip().lower()
+    value, text, is_json = _read(outcome.body, kind, outcome.media_type)
+    value = value if is_json else text or ""
     shown = text or f"the upstream answered {outcome.status}"
     if len(shown) > ERROR_TEXT_LIMIT:
         shown = f"{shown[:ERROR_TEXT_LIMIT]}… ({len(shown)} characters in all)"
         value = shown
     elif too_deep(value, outcome.body):
         value = shown
-    return _error(shown, {"status": outcome.status, "body": value}, version)
+    return shown, {"status": outcome.status, "body": value}
 
 
 def _read(body: bytes, kind: str, media_type: str) -> tuple[Json, str | None, bool]:
