@@ -140,7 +140,7 @@ async def test_a_route_of_exactly_this_path_is_meant() -> None:
 
 
 async def test_skills_and_tools_have_theirs_too() -> None:
-    skills = SkillServer(namespace="k", description="", skills=(), authenticator=ONE)
+    skills = SkillServer(namespace="k", skills=(), authenticator=ONE)
     app = await listening(skills=(skills,))
     assert await status(app, "GET", f"{WELL_KNOWN}/k") == 200
     assert await status(app, "GET", "/skills") == 401

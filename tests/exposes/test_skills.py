@@ -21,7 +21,7 @@ DOWNLOAD = "/skills/s/download"
 
 def face(folder: Path) -> SkillsFace:
     skill = Skill(name="s", description="S.", folder=folder)
-    return SkillsFace([SkillServer(namespace="k", description="", skills=(skill,))])
+    return SkillsFace([SkillServer(namespace="k", skills=(skill,))])
 
 
 def scope(path: str, method: str = "GET") -> Scope:

@@ -6,7 +6,7 @@ from naftiko_run.server.deployment import line_of
 
 def skills(namespace: str, *names: str) -> SkillServer:
     made = tuple(Skill(name=name, description="") for name in names)
-    return SkillServer(namespace=namespace, description="", skills=made)
+    return SkillServer(namespace=namespace, skills=made)
 
 
 def listener(*adapters: SkillServer, route: str = "", mcp: ToolServer | None = None) -> Listener:

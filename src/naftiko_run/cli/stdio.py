@@ -3,6 +3,7 @@
 from naftiko_run.cli.logs import configure
 from naftiko_run.cli.status import INVALID, OK
 from naftiko_run.cli.terminal import say, show
+from naftiko_run.exposes.mcp import McpFace
 from naftiko_run.exposes.units import ToolServer
 from naftiko_run.plan import Plan
 from naftiko_run.server.http import run
@@ -28,8 +29,6 @@ def stdio(path: str, adapter: str | None, settings: Settings) -> int:
                     f"the authentication of {server.namespace!r} is not used over stdin and"
                     " stdout: whoever starts this process is its caller"
                 )
-            from naftiko_run.exposes.mcp import McpFace  # noqa: PLC0415 - its SDK is slow to load
-
             await McpFace(server).run_stdio()
         return OK
 

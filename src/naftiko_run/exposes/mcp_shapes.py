@@ -148,7 +148,6 @@ INITIALIZE = members(
 _META: Mapping[str, Shape] = {"_meta": anything}
 """``_meta`` is judged apart, and remembered."""
 
-NOTHING = members({}, _META, others=False)
 SET_LEVEL = members({"level": _LEVEL}, _META, others=False)
 LIST = members({}, {**_META, "cursor": text}, others=False)
 _CHANGES = {

@@ -172,7 +172,6 @@ class SkillServer:
     """A skill adapter with its skills."""
 
     namespace: str
-    description: str
     skills: tuple[Skill, ...]
     authenticator: Authenticator | None = None
 

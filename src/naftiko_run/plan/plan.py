@@ -204,7 +204,6 @@ class _Compiler:
             self._joined(adapter).skills.append(
                 SkillServer(
                     namespace=adapter.namespace,
-                    description=adapter.description,
                     skills=tuple(each.skill for each in compiled),
                     authenticator=authenticator,
                 )

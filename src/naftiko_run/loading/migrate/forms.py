@@ -1,7 +1,6 @@
 """Lists of entries with names, and maps of them: how a text turns from one into the other."""
 
 import re
-from collections.abc import Iterator
 
 import yaml
 
@@ -220,8 +219,3 @@ def _to_item(tree: Tree, key: yaml.Node, value: yaml.Node, edits: Edits, *, dash
 
 def _is_block(value: yaml.Node) -> bool:
     return isinstance(value, yaml.MappingNode) and not value.flow_style and bool(value.value)
-
-
-def with_forms(found: Iterator[object]) -> list[Named]:
-    """Return the named collections of a walk."""
-    return [each for each in found if isinstance(each, Named)]
