@@ -227,17 +227,19 @@ class Binder:
     def _or_fixed(self, found: Expression, declared: Declared | None) -> Expression:
         if declared is None or declared.fixed is None:
             return found
-        fixed = declared.fixed
-        other = fixed.value
-        if fixed.unset:
-            other = _refusing(other, fixed.unset, self.scope.used_by)
-        first, second = found.evaluate, other.evaluate
+        first, second = found.evaluate, self._value_of(declared.fixed).evaluate
 
         def either(inputs: Inputs) -> Json | Missing:
             value = first(inputs)
             return second(inputs) if value is MISSING else value
 
         return replace(found, evaluate=either)
+
+    def _value_of(self, fixed: Fixed) -> Expression:
+        """Give a value that no caller gives; without its variables it refuses the calls."""
+        if not fixed.unset:
+            return fixed.value
+        return _refusing(fixed.value, fixed.unset, self.scope.used_by)
 
     def _is_name(self, name: str) -> bool:
         return self.declared.get(name) is not None or name in self.route
@@ -247,12 +249,7 @@ class Binder:
             return _within(target.name)
         declared = self.declared.get(target.name)
         if declared is not None and not declared.open and declared.fixed is not None:
-            fixed = declared.fixed
-            return (
-                _refusing(fixed.value, fixed.unset, self.scope.used_by)
-                if fixed.unset
-                else (fixed.value)
-            )
+            return self._value_of(declared.fixed)
         self.implicit.add(target.name)
         content = _is_content(target) and not _selects(declared)
         places = declared.places if declared and not content else ()
