@@ -19,13 +19,11 @@ from naftiko_run import folders
 from naftiko_run.exposes.mcp_pages import page
 from naftiko_run.exposes.mcp_protocol import INVALID_PARAMS, McpError
 from naftiko_run.exposes.units import Kept, Skill
+from naftiko_run.spec.skills import MOST_BYTES, MOST_FILES
 from naftiko_run.types import Json
 
 EXTENSION = "io.modelcontextprotocol/skills"
 TEXT = "SKILL.md"
-MOST_FILES = 512
-MOST_BYTES = 16 * 1024 * 1024
-"""How many files, and bytes in all, a manifest tells of; hosts need not take more (SEP-2640)."""
 
 _PIECE = 1024 * 1024
 

@@ -16,6 +16,8 @@ from naftiko_run.findings import Finding
 from naftiko_run.loading.files import parse
 from naftiko_run.loading.locations import folder_of
 from naftiko_run.spec.document import Skill, SkillText, SkillTool
+from naftiko_run.spec.skills import MOST_BYTES as MOST_SIZE
+from naftiko_run.spec.skills import MOST_DESCRIPTION, MOST_FILES, is_name
 from naftiko_run.types import Json
 
 MOST_BYTES: Final = 1024 * 1024
@@ -24,13 +26,8 @@ MOST_BYTES: Final = 1024 * 1024
 MOST_WATCHED: Final = 1000
 """How many files of one skill are watched, and folders; the others are read as they are."""
 
-LIMIT_FILES: Final = 512
-LIMIT_BYTES: Final = 16 * 1024 * 1024
-"""How many files, and bytes in all, a skill may have so that every MCP host takes it (SEP-2640)."""
-
 TEXT: Final = "SKILL.md"
 _FRONT = re.compile(r"---[ \t]*\r?\n(.*?)^---[ \t]*\r?$\n?", re.DOTALL | re.MULTILINE)
-_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
 def resolve(skill: Skill) -> tuple[Skill, list[Path]]:
@@ -63,11 +60,12 @@ def resolve(skill: Skill) -> tuple[Skill, list[Path]]:
 
 def _too_much(skill: Skill, files: list[folders.File]) -> Iterator[Finding]:
     size = sum(file.size for file in files)
-    if len(files) > LIMIT_FILES or size > LIMIT_BYTES:
+    count = len(files) + all(file.parts != (TEXT,) for file in files)  # one is made then
+    if count > MOST_FILES or size > MOST_SIZE:
         yield skill.where.at("location").warning(
             "W-SKILL-SIZE",
             f"{skill.name!r} has {len(files)} files of {size / 1048576:.1f} MB: MCP hosts need not"
-            f" take more than {LIMIT_FILES} files or {LIMIT_BYTES // 1048576} MB, and are given no"
+            f" take more than {MOST_FILES} files or {MOST_SIZE // 1048576} MB, and are given no"
             " digests",
             "leave out what the skill does not need",
         )
@@ -157,8 +155,8 @@ def _front(text: str, folder: Path) -> tuple[dict[str, Json] | None, str]:
     if not isinstance(front, dict):
         return None, "has front matter that is no mapping"
     name, description = front.get("name"), front.get("description")
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > 64:
+    if not isinstance(name, str) or not is_name(name):
         return None, "has no 'name' of lower case letters, digits and single hyphens"
-    if not isinstance(description, str) or not 0 < len(description.strip()) <= 1024:
-        return None, "has no 'description' of 1 to 1024 characters"
+    if not isinstance(description, str) or not 0 < len(description.strip()) <= MOST_DESCRIPTION:
+        return None, f"has no 'description' of 1 to {MOST_DESCRIPTION} characters"
     return front, ""

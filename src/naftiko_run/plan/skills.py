@@ -6,20 +6,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, count
-from typing import Final, Literal
+from typing import Literal
 from urllib.parse import quote
 
 from naftiko_run.exposes.units import Skill, SkillTool
 from naftiko_run.findings import Finding
 from naftiko_run.spec import document as spec
+from naftiko_run.spec.skills import MOST_COMPATIBILITY, MOST_DESCRIPTION, MOST_NAME, is_name
 from naftiko_run.types import Json
 
-MOST_NAME: Final = 64
-MOST_DESCRIPTION: Final = 1024
-MOST_COMPATIBILITY: Final = 500
-"""How many characters a field of front matter has at most, as the Agent Skills format says."""
-
-_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 # What no YAML parser takes as it is (YAML 1.2.2, section 5.1), and its other line breaks.
 _NOT_PLAIN = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
@@ -209,7 +204,7 @@ def _meant(name: str, known: Iterable[str]) -> str:
 
 def _name(written: str) -> str:
     """Make a name of the Agent Skills format: lower case letters, digits and single hyphens."""
-    if _NAME.fullmatch(written) and len(written) <= MOST_NAME:
+    if is_name(written):
         return written
     return re.sub(r"[^a-z0-9]+", "-", written.lower())[:MOST_NAME].strip("-") or "skill"
 
