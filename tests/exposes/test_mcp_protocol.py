@@ -45,6 +45,9 @@ MALFORMED: list[tuple[bytes, int, object]] = [
     (b'{"jsonrpc":"2.0","id":7,"method":"ping","params":{"x":NaN}}', -32700, None),
     (b'{"jsonrpc":"2.0","id":7,"method":"ping"} {}', -32700, None),
     (b'{"a":' * 100_000, -32700, None),
+    (json.dumps({**ASKED, "params": {"cursor": "\ud800"}}).encode(), -32700, None),
+    (json.dumps({**ASKED, "params": {"\udfff": 1}}).encode(), -32700, None),
+    (b"\xef\xbb\xbf1", -32600, None),
     (b"[]", -32600, None),
     (json.dumps([ASKED]).encode(), -32600, None),
     (b"1", -32600, None),
@@ -88,6 +91,20 @@ async def test_what_is_no_message_is_an_invalid_request(
             assert found == (400, code, request_id), (body[:100], answer)
             assert told(answer)
         assert face._sdk is None, "nothing of this needs the SDK"
+
+
+@pytest.mark.parametrize("direct", [True, False])
+@pytest.mark.parametrize("version", [MODERN, "2025-11-25"])
+async def test_a_byte_order_mark_before_a_message_is_no_part_of_it(
+    version: str, *, direct: bool
+) -> None:
+    face = McpFace(server(), direct=direct)
+    async with face.running():
+        asked = _asked(version)
+        plain = await ask(face, asked)
+        asked.body = b"\xef\xbb\xbf" + asked.body
+        assert (await ask(face, asked)) == plain
+    assert plain.status == 200
 
 
 @pytest.mark.parametrize("direct", [True, False])

@@ -1,6 +1,7 @@
 """The MCP face: one endpoint for every protocol revision over Streamable HTTP, stateless."""
 
 import asyncio
+import codecs
 import importlib
 import logging
 from collections.abc import AsyncIterator, Sequence
@@ -162,7 +163,8 @@ class McpFace:
     async def _body(self, scope: Scope, receive: Receive, send: Send) -> bytes | None:
         """Read the body; None where there is none to answer any more."""
         try:
-            return await self._read_body(scope, receive)
+            # RFC 8259 section 8.1 lets a reader ignore the mark: not every one of ours does.
+            return (await self._read_body(scope, receive)).removeprefix(codecs.BOM_UTF8)
         except DisconnectedError:
             return None
         except BodyTooLargeError:

@@ -8,7 +8,6 @@ tests/exposes/test_mcp_differential.py holds both ways against one another.
 """
 
 import logging
-import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -16,7 +15,7 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from naftiko_run.exposes import mcp_shapes as shapes
-from naftiko_run.exposes.mcp_gate import accepts, is_json
+from naftiko_run.exposes.mcp_gate import HALF_PAIR, accepts, is_json
 from naftiko_run.exposes.mcp_listen import Listeners
 from naftiko_run.exposes.mcp_methods import NAMED_BY, SHAPES, Method, capabilities
 from naftiko_run.exposes.mcp_protocol import (
@@ -42,7 +41,6 @@ from naftiko_run.types import Json
 _MODERN_FIELD = MODERN.encode()
 _HANDSHAKE_FIELDS = {v.encode(): v for v in HANDSHAKE_VERSIONS}
 _READ = frozenset((b"accept", b"content-type", b"mcp-protocol-version", b"mcp-method", b"mcp-name"))
-_HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 _MAX_DEPTH = 100
 _MOST_REMEMBERED = 512
 _ONLY_MODERN = frozenset({"server/discover", "subscriptions/listen"})
@@ -373,7 +371,7 @@ def _read(body: bytes) -> dict[str, Any] | None:
     The SDK reads with two parsers, one for each era. What they, or ours, could see differently
     is not read here: other encodings, white space around, halves of surrogate pairs, depth.
     """
-    if body[:1] != b"{" or body[-1:] != b"}" or _HALF_PAIR.search(body):
+    if body[:1] != b"{" or body[-1:] != b"}" or HALF_PAIR.search(body):
         return None
     try:
         message = loads(body)

@@ -3,6 +3,8 @@
 The texts are this project's own: nobody is told what a library thinks of a message.
 """
 
+import json
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,6 +18,9 @@ from naftiko_run.types import Json
 
 MOST_LEVELS = 200
 """How deep a message may be nested: few programs that read JSON go much deeper."""
+
+HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
+"""What a body has in it where a text has half of a surrogate pair, with the other one or alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +62,16 @@ def read(body: bytes, version: str) -> dict[str, Any]:
     """Read one message.
 
     Raises:
-        Refused: it is not JSON (``-32700``), or no message (``-32600``).
+        Refused: it is not JSON in Unicode (``-32700``), or no message (``-32600``).
     """
     try:
         message = loads(body)
     except ValueError:
         error = McpError(PARSE_ERROR, "the body is not JSON in UTF-8")
         raise Refused(400, error) from None
+    if HALF_PAIR.search(body) and not _is_unicode(message):
+        error = McpError(PARSE_ERROR, "a text of the body has half of a surrogate pair alone")
+        raise Refused(400, error)
     wrong = _wrong(message, version)
     if not wrong and too_deep(message, body, MOST_LEVELS):
         wrong = f"a message has {MOST_LEVELS} levels at most"
@@ -106,6 +114,16 @@ def _wrong_answer(message: dict[str, Json], version: str) -> str:
         )
         return "" if right and "result" not in message else '"error" needs a code and a message'
     return "" if isinstance(message["result"], dict) else '"result" must be an object'
+
+
+def _is_unicode(message: Json) -> bool:
+    try:
+        json.dumps(message, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    except RecursionError:
+        pass  # how deep it is, is told next
+    return True
 
 
 def _is_id(value: Json) -> bool:
