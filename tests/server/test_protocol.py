@@ -1,6 +1,7 @@
 """What a connection does with requests and answers, byte for byte, over a real socket."""
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -259,3 +260,61 @@ async def test_a_target_is_read_as_it_is_meant() -> None:
         ):
             request = b"GET " + target + b" HTTP/1.1\r\n" + HEAD + b"\r\n"
             assert (await line.ask(request))[1] == expected
+
+
+async def test_requests_ahead_of_their_turn_wait_as_bytes_and_are_answered_in_the_end() -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def waits(_scope: Scope, _receive: Receive, send: Send) -> None:
+        begun.set()
+        await go_on.wait()
+        await send_bytes(send, 200, b"", "text/plain")
+
+    many = 7000
+    async with connected(waits) as line:
+        line.writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        await begun.wait()
+        tracemalloc.start()
+        try:
+            line.writer.write(b"GET / HTTP/1.1\r\n\r\n" * many)
+            for _ in range(50):
+                await asyncio.sleep(0)
+            assert tracemalloc.get_traced_memory()[0] < 2_000_000
+        finally:
+            tracemalloc.stop()
+        go_on.set()
+        for _ in range(many + 1):
+            await line.answer()
+
+
+async def test_a_large_body_that_comes_at_once_is_there_as_a_whole() -> None:
+    body = bytes(range(256)) * 160  # more than is parsed at once
+    async with connected(echo) as line:
+        head = b"POST / HTTP/1.1\r\n" + HEAD + b"content-length: %d\r\n\r\n" % len(body)
+        for _ in range(2):
+            assert (await line.ask(head + body))[1] == b"/? " + body
+
+
+@pytest.mark.parametrize("version", [b"", b" HTTP/0.9", b" HTTP/2.0"])
+async def test_other_versions_of_http_are_refused(version: bytes) -> None:
+    async with connected(echo) as line:
+        head, _ = await line.ask(b"GET /" + version + b"\r\n" + HEAD + b"\r\n")
+        assert head.startswith(b"HTTP/1.1 400 ")
+        assert await line.rest() == b""
+
+
+@pytest.mark.parametrize("last", [b"", b"connection: close\r\n"])
+async def test_who_takes_nothing_of_an_answer_loses_it(
+    monkeypatch: pytest.MonkeyPatch, last: bytes
+) -> None:
+    monkeypatch.setattr(HttpProtocol, "head_seconds", 0.3)
+    monkeypatch.setattr(HttpProtocol, "taking_seconds", 0.1)
+
+    async def much(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send_bytes(send, 200, bytes(32 * 1024 * 1024), "text/plain")
+
+    async with connected(much) as line:
+        line.writer.write(b"GET / HTTP/1.1\r\n" + HEAD + last + b"\r\n")
+        await line.begun()
+        while line.state.connections:  # noqa: ASYNC110 - the server gives no event for that
+            await asyncio.sleep(0.01)

@@ -125,8 +125,8 @@ class Exchange:
             chunks = self._chunks
             if chunks is None:
                 self.scope["naftiko.body"] = b""
-            elif len(chunks) == 1:
-                self.scope["naftiko.body"] = chunks[0]
+            else:
+                self.scope["naftiko.body"] = b"".join(chunks)
 
     def lose(self) -> None:
         """Learn that the caller is gone."""

@@ -5,7 +5,8 @@ per request that nobody asks for, and one timer looks after all connections. Wha
 collect without any bound has one here: a head has to come within :data:`HEAD_SECONDS` and
 :data:`MAX_HEAD`, and a whole message, its trailer fields too, within :data:`MAX_MESSAGE`; the limit
 of a body is the faces' own, and lower. A body that is passed on while it comes has none, and what
-brings no body between its pieces has this one.
+brings no body between its pieces has this one. Requests that come ahead of their turn wait as the
+bytes that they came as; and who takes nothing of an answer for :data:`TAKING_SECONDS` loses it.
 """
 
 import asyncio
@@ -32,8 +33,13 @@ MAX_MESSAGE = 64 * 1024 * 1024
 HEAD_SECONDS = 30.0
 IDLE_SECONDS = 75.0
 """How long a connection may wait for its next request, or for the end of one that is answered."""
+TAKING_SECONDS = 60.0
+"""How long a caller may take nothing of an answer."""
+PIECE = 8 * 1024
+"""So many bytes are parsed before it is looked whether more can be dealt with."""
 
 _NEVER: Final = float("inf")
+_NOTHING: Final = memoryview(b"")
 _log = logging.getLogger("naftiko_run.server")
 
 
@@ -42,6 +48,7 @@ class HttpProtocol(asyncio.Protocol):
 
     head_seconds = HEAD_SECONDS
     idle_seconds = IDLE_SECONDS
+    taking_seconds = TAKING_SECONDS
 
     def __init__(
         self,
@@ -56,6 +63,8 @@ class HttpProtocol(asyncio.Protocol):
         self.last = False
         self.due = _NEVER
         """When this connection has waited for too long."""
+        self.taken_by = _NEVER
+        """When its caller must have taken something of what waits to be sent."""
         self._app = cast("ASGIApp", config.loaded_app)
         self._loop = _loop or asyncio.get_running_loop()
         self._state = server_state
@@ -70,6 +79,8 @@ class HttpProtocol(asyncio.Protocol):
         self._answering: Exchange | None = None
         self._queue: deque[Exchange] = deque()
         self._reading = True
+        self._rest = _NOTHING
+        self._unsent = 0
         self._drain: asyncio.Future[None] | None = None
         self._in_head = True
         self._messages = 0
@@ -102,7 +113,8 @@ class HttpProtocol(asyncio.Protocol):
     def connection_lost(self, _exc: Exception | None) -> None:
         """Wait for nothing more."""
         self._connections.discard(self)
-        self.due = _NEVER
+        self.due = self.taken_by = _NEVER
+        self._rest = _NOTHING
         for exchange in (self._answering, self._coming, *self._queue):
             if exchange is not None and not exchange.complete:
                 exchange.lose()
@@ -113,17 +125,25 @@ class HttpProtocol(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Hear that the caller does not take what is written."""
         self._drain = self._loop.create_future()
+        self._unsent = self._transport.get_write_buffer_size()
+        self.taken_by = self._loop.time() + self.taking_seconds
 
     def resume_writing(self) -> None:
         """Hear that it does again."""
         drain, self._drain = self._drain, None
+        self.taken_by = _NEVER
         if drain is not None:
             if not drain.done():
                 drain.set_result(None)
             self._next()
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: bytes | memoryview) -> None:
         """Parse what came, and count what belongs to a message that is not complete."""
+        if len(data) > PIECE:
+            # Hundreds of requests may be in it, each far larger once it is parsed.
+            self._rest = memoryview(data)
+            self._go_on()
+            return
         messages = self._messages
         try:
             self._parser.feed_data(data)
@@ -131,6 +151,7 @@ class HttpProtocol(asyncio.Protocol):
             # Nothing is served here that a connection could be upgraded to; what follows belongs
             # to the protocol that was asked for.
             self.last = True
+            self._rest = _NOTHING
             self._hold_reading()
         except httptools.HttpParserError:
             self._refuse(400, "Bad Request", "this is no HTTP/1.1 request")
@@ -146,6 +167,14 @@ class HttpProtocol(asyncio.Protocol):
                 self.due = self._loop.time() + self.head_seconds
         elif self._size > MAX_MESSAGE:
             self._transport.abort()
+
+    def _go_on(self) -> None:
+        """Parse what came at once piece by piece, as long as more can be dealt with."""
+        while self._rest and self._reading and not self._transport.is_closing():
+            piece, self._rest = self._rest[:PIECE], self._rest[PIECE:]
+            self.data_received(piece)
+        if not self._rest and self._reading and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def eof_received(self) -> None:
         """Close, as nobody reads what would be answered."""
@@ -181,6 +210,8 @@ class HttpProtocol(asyncio.Protocol):
         keep = parser.should_keep_alive()
         version = parser.get_http_version()
         if version != "1.1":
+            if version != "1.0":
+                raise ValueError(f"HTTP/{version} is not spoken here")
             scope["http_version"] = version
             keep = False
         _target(self._url, scope)
@@ -235,7 +266,7 @@ class HttpProtocol(asyncio.Protocol):
         self._answering = None
         self._state.total_requests += 1
         if not exchange.keep:
-            self._transport.close()
+            self._close()
         elif self._queue:
             self._next()
         else:
@@ -246,7 +277,11 @@ class HttpProtocol(asyncio.Protocol):
         """Read on."""
         if not self._reading and not self._transport.is_closing():
             self._reading = True
-            self._transport.resume_reading()
+            if self._rest:
+                # Not within what an exchange is at.
+                self._loop.call_soon(self._go_on)
+            else:
+                self._transport.resume_reading()
 
     def _hold_reading(self) -> None:
         if self._reading and not self._transport.is_closing():
@@ -299,14 +334,33 @@ class HttpProtocol(asyncio.Protocol):
         """Close, once what was asked is answered."""
         self.last = True
         if self._answering is None and not self._queue:
-            self._transport.close()
+            self._close()
+
+    def _close(self) -> None:
+        """Close, once what was written is on its way."""
+        self._transport.close()
+        self.due = self._loop.time() + self.idle_seconds
+
+    def stuck(self) -> None:
+        """End what is written to somebody who takes nothing of it."""
+        unsent = self._transport.get_write_buffer_size()
+        if unsent < self._unsent:
+            self._unsent = unsent
+            self.taken_by = self._loop.time() + self.taking_seconds
+        else:
+            self._transport.abort()
 
     def late(self) -> None:
         """End what has waited for too long."""
         self.due = _NEVER
-        if not self._size or not self._in_head:
+        if self._transport.is_closing():
+            if self._drain is None:
+                self._transport.abort()
+            else:  # it is looked whether something is taken
+                self.due = self._loop.time() + self.idle_seconds
+        elif not (self._size and self._in_head):
             # Idle, opened ahead of need and never used, or answered before its body was there.
-            self._transport.close()
+            self._close()
         else:
             seconds = f"{self.head_seconds:g}"
             detail = f"no whole head came within {seconds} seconds"
@@ -328,7 +382,7 @@ class HttpProtocol(asyncio.Protocol):
             b"HTTP/1.1 %d %s\r\n%sconnection: close\r\n\r\n%s"
             % (status, title.encode(), _problem_fields(body), body)
         )
-        self._transport.close()
+        self._close()
 
 
 class _Watch:
@@ -360,6 +414,8 @@ class _Watch:
         for connection in list(self._connections):
             if connection.due <= now:
                 connection.late()
+            if connection.taken_by <= now:
+                connection.stuck()
         if self._connections:
             self._timer = self._loop.call_later(every, self._look, every)
 
