@@ -3,6 +3,7 @@
 Every code is stable. ``docs/diagnostics.md`` documents each with an example.
 """
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -53,6 +54,18 @@ class Finding:
         path = f" {self.pointer}:" if self.path else ""
         fix = f" ({self.fix})" if self.fix else ""
         return f"{self.where}: {self.severity} {self.code}:{path} {self.message}{fix}"
+
+
+_LONGEST_NAME = 200
+"""Comparing takes time by the length of a name, and callers may send any."""
+
+
+def did_you_mean(name: str, known: Iterable[str], *, most: int = 3, cutoff: float = 0.6) -> str:
+    """Suggest near misses (``did you mean 'a' or 'b'?``), empty where there are none."""
+    if len(name) > _LONGEST_NAME:
+        return ""
+    close = difflib.get_close_matches(name, list(known), most, cutoff)
+    return f"did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
 def path_text(path: DocPath) -> str:

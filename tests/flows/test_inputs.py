@@ -244,6 +244,13 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert str(caught.value).startswith("id: must be an integer; limit: must be")
 
 
+def test_a_name_of_any_length_is_not_compared_with_those_that_are_known() -> None:
+    known = "n" * 300
+    with pytest.raises(InputError) as caught:
+        Checker([argument(known)])({f"{known}n": 1})
+    assert caught.value.problems == (FieldProblem(f"{known}n", "is unknown"),)
+
+
 def test_what_is_right_is_given_on_by_its_key_and_the_absent_stays_absent() -> None:
     check = Checker(
         [

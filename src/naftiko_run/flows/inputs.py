@@ -3,7 +3,6 @@
 Values that came as text are coerced to their type; values that came as JSON must have it.
 """
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,6 +11,7 @@ from itertools import islice
 from typing import Any, Final, NoReturn
 
 from naftiko_run.errors import FieldProblem, InputError
+from naftiko_run.findings import did_you_mean
 from naftiko_run.mapping.json_codec import loads
 from naftiko_run.types import MISSING, Argument, Input, Inputs, Json, Missing, Text, Texts
 
@@ -83,7 +83,8 @@ class Checker:
         names = [a.name for a in self._arguments.values()]
         unknown = (key for key in given if key not in self._arguments)
         for key in map(str, islice(unknown, _MOST_UNKNOWN)):
-            yield FieldProblem(key, f"is unknown{did_you_mean(key, names)}")
+            close = did_you_mean(key, names)
+            yield FieldProblem(key, f"is unknown; {close}" if close else "is unknown")
 
 
 class _Required(Enum):
@@ -103,12 +104,6 @@ def most_items(field: Input) -> int:
     """Return how many elements an array may have, 0 where its schema does not say."""
     most = field.schema.get("maxItems")
     return most if type(most) is int else 0
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Suggest near misses, empty where there are none."""
-    close = difflib.get_close_matches(name, list(known), 3, 0.6)
-    return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
 def compile_check(field: Input) -> Callable[[Json], Json | Missing]:

@@ -5,13 +5,12 @@ import folder. Nothing outside those folders is read, symlinks included. Imports
 file are not followed.
 """
 
-import difflib
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from naftiko_run.errors import DocumentError
-from naftiko_run.findings import Finding
+from naftiko_run.findings import Finding, did_you_mean
 from naftiko_run.loading.aliases import rename_adapter, rename_aggregate
 from naftiko_run.loading.files import Source
 from naftiko_run.spec.document import (
@@ -148,12 +147,12 @@ def _take(entry: Import, shared: Shared, imported: Imported) -> None:
             _add_binds(shared.binds, imported)
         kind.take(entry, shared, imported)
         return
-    close = difflib.get_close_matches(entry.namespace or "", names, 3)
+    close = did_you_mean(entry.namespace or "", names)
     nested = {e.alias or e.namespace: e.location for e in shared.nested}
     if entry.namespace in nested:
         fix = f"it only imports it: import {nested[entry.namespace]!r} from here"
     elif close:
-        fix = f"did you mean {' or '.join(map(repr, close))}?"
+        fix = close
     elif names:
         fix = f"it has {', '.join(map(repr, names))}"
     else:

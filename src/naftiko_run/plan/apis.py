@@ -1,6 +1,5 @@
 """The consumed APIs of one document, compiled; and which operation a ``call`` means."""
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,7 +10,7 @@ from naftiko_run.consumes.operation import CompiledOperation, compile_operation
 from naftiko_run.consumes.signing import SCHEMES
 from naftiko_run.consumes.target import Target, find_target
 from naftiko_run.errors import UnsupportedError
-from naftiko_run.findings import Finding
+from naftiko_run.findings import Finding, did_you_mean
 from naftiko_run.flows.parameters import misfits
 from naftiko_run.mapping.scope import ARGUMENT_ROOTS, Scope
 from naftiko_run.spec.document import ConsumedOperation, Consumes, Forward, Loaded, Unit
@@ -292,6 +291,5 @@ class Apis:
 
 
 def suggestion(name: str, known: list[str]) -> str:
-    """Suggest up to three near misses, empty where there are none."""
-    close = difflib.get_close_matches(name, known, 3, 0.7)
-    return f"did you mean {' or '.join(map(repr, close))}?" if close else ""
+    """Suggest what may be meant instead of a name in a document, empty where nothing is near."""
+    return did_you_mean(name, known, cutoff=0.7)

@@ -1,6 +1,5 @@
 """Skills, compiled: what their tools stand for, and what MCP clients read of them."""
 
-import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,7 +9,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from naftiko_run.exposes.units import Skill, SkillTool
-from naftiko_run.findings import Finding
+from naftiko_run.findings import Finding, did_you_mean
 from naftiko_run.spec import document as spec
 from naftiko_run.spec.skills import MOST_COMPATIBILITY, MOST_DESCRIPTION, MOST_NAME, is_name
 from naftiko_run.types import Json
@@ -198,8 +197,8 @@ def _unknown_action(written: spec.SkillTool, sibling: Sibling, action: Action | 
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), 1)
-    return f"did you mean {close[0]!r}? " if close else ""
+    close = did_you_mean(name, known, most=1)
+    return f"{close} " if close else ""
 
 
 def _name(written: str) -> str:

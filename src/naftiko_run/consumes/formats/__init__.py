@@ -18,13 +18,13 @@ The module of a format is imported when a document uses it. Each raises
 :class:`naftiko_run.errors.UnreadableReply` for a reply that is not in its format, and nothing else.
 """
 
-import difflib
 import importlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
 from naftiko_run.consumes.formats.limits import FormatError
+from naftiko_run.findings import did_you_mean
 from naftiko_run.types import Json, Reply
 
 __all__ = ["DEFAULT_BINARY_SIZE", "Decode", "FormatError", "decoder"]
@@ -75,10 +75,9 @@ def decoder(
         read = _load(raw_format, _PLAIN[raw_format])
         return (partial(read, raw_format=raw_format) if raw_format.endswith("sv") else read), False
     if raw_format not in _WITH_SCHEMA:
-        close = difflib.get_close_matches(raw_format, FORMATS, 1)
         raise FormatError(
             f"there is no raw format {raw_format!r}",
-            f"did you mean {close[0]!r}?" if close else f"use one of {', '.join(FORMATS)}",
+            did_you_mean(raw_format, FORMATS, most=1) or f"use one of {', '.join(FORMATS)}",
         )
     if raw_format in _FILES:
         schema = _file(raw_format, schema, schema_text)
