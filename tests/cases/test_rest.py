@@ -74,6 +74,16 @@ def test_a_mock_answers_its_values_and_calls_nothing(serve: Serve) -> None:
     assert served.upstream.received == []
 
 
+def test_a_mock_of_absent_arguments_alone_has_no_content(serve: Serve) -> None:
+    mock = (
+        "inputParameters: [{name: note, in: query, type: string, description: N.}],"
+        " outputParameters: [{name: note, type: string, value: '{{note}}'}]"
+    )
+    served = serve(DOCUMENT.format(unit=mock))
+    assert (served.get("/this").status, served.get("/this").body) == (204, b"")
+    assert served.get("/this?note=a").json == {"note": "a"}
+
+
 SHARED = """
 naftiko: 1.0.0-alpha3
 info: {label: Hello, description: One mock for two faces.}

@@ -817,7 +817,7 @@ async def test_no_call_leaves_anything_open(engine: str, behaviour: Behaviour) -
             assert {isinstance(error, UpstreamError) for error in errors} == {True}
             del errors
             await client.aclose()
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(10):
                 await api.closed()
 
 

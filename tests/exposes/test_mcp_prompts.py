@@ -107,6 +107,13 @@ async def test_values_are_put_in_as_they_are(
         assert await said(client, "hello", **arguments) == [("user", text)]
 
 
+async def test_spaces_around_a_name_change_nothing(tmp_path: Path) -> None:
+    prompt = {**HELLO, "template": [{"role": "user", "content": "Hello {{ name }}, {{ count }}"}]}
+    made = make(tmp_path, prompts=[{"name": "hello", **prompt}])
+    async with client_of(made.server) as client:
+        assert await said(client, "hello", name="Ada") == [("user", "Hello Ada, {{ count }}")]
+
+
 @pytest.mark.parametrize("mode", MODES)
 async def test_what_is_asked_wrongly_is_refused(tmp_path: Path, mode: str) -> None:
     made = make(tmp_path, prompts=[{"name": "hello", **HELLO}])

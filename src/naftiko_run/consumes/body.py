@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from urllib.parse import quote_plus
 
+from naftiko_run.consumes.sparql import Places
 from naftiko_run.errors import FieldProblem, InputError, UnsupportedError
 from naftiko_run.mapping.json_codec import dumps
 from naftiko_run.mapping.scope import Scope
@@ -92,7 +93,7 @@ def compile_body(
     if encode is _as_multipart and isinstance(data, list):
         return _multipart(data, clause, scope)
     if encode is _as_form and isinstance(data, str):
-        escaped = _interpolated(data, clause, scope, lambda v: quote_plus(text_of(v)))
+        escaped = _interpolated(data, clause, scope, lambda _: quote_plus)
         return _encoded(escaped, encode)
     return _encoded(_value(data, clause, scope), encode)
 
@@ -279,11 +280,22 @@ _ENCODERS: Mapping[str, Encode] = {
 
 
 def _interpolated(
-    text: str, clause: Body, scope: Scope, encode: Callable[[Json], str]
+    text: str, clause: Body, scope: Scope, place: Callable[[str], Callable[[str], str]]
 ) -> Expression:
-    """Compile a text whose interpolated values are encoded for the syntax around them."""
+    """Compile a text whose interpolated values are encoded for the syntax around them.
+
+    ``place`` is told the text before each value, in order, and gives what encodes it.
+    """
     where = clause.where.at("data")
-    compiled = [p if isinstance(p, str) else scope.resolve(p, where) for p in parse(text)]
+    compiled: list[str | tuple[Expression, Callable[[str], str]]] = []
+    before = ""
+    for part in parse(text):
+        if isinstance(part, str):
+            before = part
+            compiled.append(part)
+        else:
+            compiled.append((scope.resolve(part, where), place(before)))
+            before = ""
 
     def build(inputs: Inputs) -> Json:
         result = ""
@@ -291,11 +303,11 @@ def _interpolated(
             if isinstance(part, str):
                 result += part
             else:
-                value = part.evaluate(inputs)
-                result += "" if value is MISSING or value is None else encode(value)
+                value = part[0].evaluate(inputs)
+                result += "" if value is MISSING or value is None else part[1](text_of(value))
         return result
 
-    expressions = [c for c in compiled if isinstance(c, Expression)]
+    expressions = [c[0] for c in compiled if not isinstance(c, str)]
     names = tuple(dict.fromkeys(n for e in expressions for n in e.names))
     return Expression(build, names, frozenset(names), shown=text)
 
@@ -360,7 +372,9 @@ def _raw(data: Json, clause: Body, scope: Scope) -> CompiledBody:
     if isinstance(data, dict) and len(data) == 1:
         data = next(iter(data.values()))
     if kind == "xml" and isinstance(data, str) and not _only_placeholder(data):
-        value = _interpolated(data, clause, scope, lambda v: _in_xml(text_of(v)))
+        value = _interpolated(data, clause, scope, lambda _: _in_xml)
+    elif kind == "sparql" and isinstance(data, str) and not _only_placeholder(data):
+        value = _interpolated(data, clause, scope, Places().after)
     else:
         value = _value(data, clause, scope)
     return _encoded(value, lambda result: (text_of(result).encode(), media_type))

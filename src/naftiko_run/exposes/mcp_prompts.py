@@ -15,7 +15,7 @@ from naftiko_run.types import Json
 MOST_CHARACTERS = 4 * 1024 * 1024
 """How long the messages of a prompt may become: a long value may stand in many places."""
 
-_PLACEHOLDER = re.compile(r"\{\{([A-Za-z0-9_-]+)\}\}")
+_PLACEHOLDER = re.compile(r"\{\{(?: *([A-Za-z0-9_-]+) *)\}\}")
 
 
 class Prompts:
@@ -77,10 +77,12 @@ def _described(prompt: Prompt) -> dict[str, Json]:
 
 
 def _filled(template: str, given: Mapping[str, str], most: int) -> str:
-    pieces = _PLACEHOLDER.split(template)
-    for position in range(1, len(pieces), 2):
-        name = pieces[position]
-        pieces[position] = given.get(name, f"{{{{{name}}}}}")
+    pieces: list[str] = []
+    end = 0
+    for match in _PLACEHOLDER.finditer(template):
+        pieces += template[end : match.start()], given.get(match[1], match[0])
+        end = match.end()
+    pieces.append(template[end:])
     if sum(map(len, pieces)) > most:
         message = f"the filled prompt is longer than {MOST_CHARACTERS} characters"
         raise McpError(INVALID_PARAMS, message)
