@@ -44,7 +44,9 @@ def _folders(arguments: set[str]) -> list[str]:
 
 
 OURS = frozenset(
-    "forEach default nullable format not additionalProperties patternProperties propertyNames"
+    "forEach onError jwksUri introspectionEndpoint clientId clientSecret default nullable format"
+    " not"
+    " additionalProperties patternProperties propertyNames"
     " prefixItems contains dependentRequired enum allOf anyOf oneOf minimum maximum"
     " exclusiveMinimum exclusiveMaximum multipleOf uniqueItems minLength minItems maxItems"
     " minContains maxContains minProperties maxProperties x-message x-fix".split()

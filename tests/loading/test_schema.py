@@ -93,6 +93,42 @@ def test_ikanos_documents_fit_their_language_strictly(version: str) -> None:
     assert schema.check(source(IKANOS.replace("VERSION", version)), strict=False) == []
 
 
+EXTENDED = """
+naftiko: VERSION
+info: {label: Fleet, description: Ships and crews.}
+capability:
+  consumes: [{import: ships, location: ./ships.yaml}]
+  exposes:
+    - type: rest
+      port: 9001
+      namespace: fleet
+      authentication:
+        type: oauth2
+        authorizationServerUri: https://login.test
+        resource: https://fleet.test
+        tokenValidation: introspection
+        introspectionEndpoint: https://login.test/introspect
+        jwksUri: https://login.test/keys
+        clientId: fleet
+        clientSecret: "{{SECRET}}"
+      resources:
+        - path: /fleet
+          description: The fleet.
+          operations:
+            - method: GET
+              name: get-fleet
+              steps: [{type: call, name: crew, call: ships.list-crew, onError: continue}]
+              mappings: [{targetName: crew, value: $.crew}]
+"""
+
+
+@pytest.mark.parametrize("version", ["1.0.0-alpha2", "1.0.0-alpha3"])
+def test_extensions_of_authentication_and_steps_fit_strictly(version: str) -> None:
+    text = EXTENDED.replace("VERSION", version)
+    assert schema.check(source(text), strict=True) == []
+    assert schema.check(source(text.replace("continue", "go on")), strict=True) != []
+
+
 def test_lists_of_named_entries_are_accepted_where_ikanos_has_maps() -> None:
     text = """
 ikanos: 1.0.0-beta5
