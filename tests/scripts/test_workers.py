@@ -117,6 +117,12 @@ HOSTILE: list[tuple[str, str, str]] = [
     ("javascript", "switch (1) { case 1: for (;;); }", "exceeded the statement limit (100000)"),
     ("javascript", "if (1) for (;;); else for (;;);", "exceeded the statement limit (100000)"),
     ("javascript", "function* g() { for (;;) yield 1 } for (x of g());", "exceeded the statement"),
+    (
+        "javascript",
+        "Error.prepareStackTrace = (_, stack) => stack.map((place) => place.getFunction());"
+        " try { null.x } catch (error) { error.stack[1]('for (;;);') }",
+        "not a function",
+    ),
     ("python", "sum(range(10 ** 12))", "exceeded the timeout limit (300 ms)"),
     ("python", "list(range(10 ** 10))", "exceeded the memory limit (128 MB)"),
     ("python", "x = [1]\nwhile True: x = x + x", "exceeded the memory limit (128 MB)"),

@@ -39,7 +39,7 @@ const %(tools)s = (() => {
   const { isFinite } = Number;
   const { fromEntries, defineProperty, getPrototypeOf } = Object;
   const { from } = Array;
-  const [BigNumber, Refusal] = [BigInt, TypeError];
+  const [BigNumber, Failure, Refusal] = [BigInt, Error, TypeError];
   const [Mapping, Collection, Promised] = [Map, Set, Promise];
   const evaluate = eval;
   const mark = "%(mark)s";
@@ -55,6 +55,9 @@ const %(tools)s = (() => {
   refuse.prototype = getPrototypeOf(function () {});
   named(["Function", refuse]);
   named(["eval", refuse]);
+  // It is given the functions of the stack, and ours are among them.
+  defineProperty(Failure, "prepareStackTrace",
+    { value: undefined, writable: false, configurable: false });
   let take = () => undefined;
   const plain = (key, value) => {
     switch (typeof value) {
