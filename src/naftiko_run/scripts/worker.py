@@ -72,6 +72,7 @@ def _engine(language: str) -> Engine:
         return quickjs.run
     from naftiko_run.scripts.monty import Interpreter  # noqa: PLC0415 - as above
 
+    _end_what_it_starts()
     return Interpreter().run
 
 
@@ -107,9 +108,31 @@ def _limit() -> None:
 
 
 def _end_with_the_server() -> None:
+    if not _told_of_the_end_of(os.getppid(), signal.SIGKILL):
+        os._exit(0)
+
+
+def _end_what_it_starts() -> None:
+    """Have somebody who ends the rest of this group, whatever ends this process.
+
+    An interpreter would otherwise go on until its script's time is over.
+    """
+    worker = os.getpid()
+    if sys.platform != "linux" or os.getpgrp() != worker or os.fork():
+        return
+    try:
+        os.closerange(0, 256)  # the pipes end with the worker
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+        if _told_of_the_end_of(worker, signal.SIGUSR1):
+            signal.sigwait({signal.SIGUSR1})
+        os.killpg(worker, signal.SIGKILL)
+    finally:
+        os._exit(0)
+
+
+def _told_of_the_end_of(parent: int, number: int) -> bool:
+    """Ask for a signal once the parent ends; False where it went before that was asked for."""
     import ctypes  # noqa: PLC0415 - on Linux alone
 
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it went before it was asked for
-        os._exit(0)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
+    return os.getppid() == parent
