@@ -119,8 +119,10 @@ HOSTILE: list[tuple[str, str, str]] = [
     ("javascript", "function* g() { for (;;) yield 1 } for (x of g());", "exceeded the statement"),
     (
         "javascript",
-        "Error.prepareStackTrace = (_, s) => s.map((c) => c.getFunction());"
-        + " try { null.x } catch (error) { error.stack[1]('for (;;);') }",
+        (
+            "Error.prepareStackTrace = (_, s) => s.map((c) => c.getFunction())\n"
+            "try { null.x } catch (e) { e.stack[1]('for (;;);') }"
+        ),
         "not a function",
     ),
     ("python", "sum(range(10 ** 12))", "exceeded the timeout limit (300 ms)"),
