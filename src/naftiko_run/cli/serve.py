@@ -115,6 +115,8 @@ def _freeze() -> None:
     # What was loaded stays for long: the collector need not look at it at every turn.
     gc.collect()
     gc.freeze()
+    # A request leaves no garbage behind but where something fails: what is under way is not it.
+    gc.set_threshold(10_000, 20, 100)
 
 
 def _work(channel: int, settings: Settings) -> int:

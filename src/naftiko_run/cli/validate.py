@@ -17,9 +17,8 @@ _LONG_SECONDS = 1.0
 
 def validate(paths: Sequence[str], settings: Settings, form: str) -> int:
     """Report what is wrong with files; returns the exit status."""
-    # Files come and go one by one: the collector need not look for old objects after each.
+    # Files come and go one by one: the collector need not look at the modules after each.
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
     findings, files = find_all(paths, settings, _progress())
     sys.stdout.write(
         report.render(findings, files, form, colour=report.wants_colour(sys.stdout, os.environ))
