@@ -138,7 +138,11 @@ class ListenerApp:
         if ours and self._mixed and (scope["method"] != "POST" or path not in self.endpoints):
             ours = path in self._metadata or not self.rest.serves(scope)
         if ours:
-            answering: Awaitable[None] = self._answer(path, scope, receive, send)
+            face = self.endpoints.get(path)
+            if face is None or face.namespace in self._authenticators:
+                answering: Awaitable[None] = self._answer(path, scope, receive, send)
+            else:
+                answering = self._called(face, scope, receive, send)
         elif self.skills is not None and self._is_of_skills(self.skills, path, scope):
             answering = self.skills(scope, receive, send)
         else:

@@ -19,6 +19,7 @@ from naftiko_run.exposes.mcp_results import Calls
 from naftiko_run.exposes.messages import (
     BODY_SECONDS,
     MAX_BODY,
+    WHOLE_BODY,
     BodyReader,
     BodyTooLargeError,
     BodyTooSlowError,
@@ -141,9 +142,11 @@ class McpFace:
                 self._idle.set()
 
     async def _post(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await self._body(scope, receive, send)
-        if body is None:
-            return
+        body: bytes | None = scope.get(WHOLE_BODY)
+        if body is None or len(body) > MAX_BODY or body[:3] == codecs.BOM_UTF8:
+            body = await self._body(scope, receive, send)
+            if body is None:
+                return
         if self._direct is not None and await self._direct(scope, body, receive, send):
             return
         if scope["method"] == "POST":

@@ -412,6 +412,11 @@ async def _send(send: Send, request_id: Json, result: bytes) -> None:
 
 async def send_json(send: Send, status: int, body: bytes) -> None:
     """Send an answer of the protocol."""
+    whole = getattr(send, "whole", None)
+    if whole is not None:
+        fields = b"content-length: %d\r\ncontent-type: application/json\r\n" % len(body)
+        whole(status, fields, body)
+        return
     await send(
         {
             "type": "http.response.start",
