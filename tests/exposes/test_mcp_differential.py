@@ -46,7 +46,8 @@ class Counting:
         self.left = 0
 
     async def __call__(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> bool:
-        answered = await self.direct(scope, body, receive, send)
+        answering = self.direct(scope, body, receive, send)
+        answered = answering is not None and await answering
         self.left += not answered
         return answered
 

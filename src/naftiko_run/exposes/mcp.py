@@ -147,8 +147,10 @@ class McpFace:
             body = await self._body(scope, receive, send)
             if body is None:
                 return
-        if self._direct is not None and await self._direct(scope, body, receive, send):
-            return
+        if self._direct is not None:
+            answering = self._direct(scope, body, receive, send)
+            if answering is not None and await answering:
+                return
         if scope["method"] == "POST":
             try:
                 check_fields(scope)

@@ -8,7 +8,7 @@ tests/exposes/test_mcp_differential.py holds both ways against one another.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol
 
 import orjson
@@ -96,31 +96,33 @@ class Direct:
         self._meta: dict[str, Json] = {"_meta": {SERVER_INFO: self._info}}
         self._modern_end = b',"resultType":"complete",' + dumps(self._meta)[1:]
 
-    async def __call__(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> bool:
-        """Answer a POST request, or leave it: then nothing was sent."""
+    def __call__(
+        self, scope: Scope, body: bytes, receive: Receive, send: Send
+    ) -> Awaitable[bool] | None:
+        """Answer a POST request, or leave it: None or False, and nothing was sent."""
         fields: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
             if name in _READ:
                 if name in fields:
-                    return False
+                    return None
                 fields[name] = value
         if not is_json(fields.get(b"content-type", b"")) or not accepts(
             fields.get(b"accept", b""), b"application/json"
         ):
-            return False
+            return None
         message = _read(body)
         if message is None:
-            return False
+            return None
         version = fields.get(b"mcp-protocol-version", b"").strip(b" \t")
         if version == _MODERN_FIELD:
-            return await self._modern(message, fields, receive, send)
+            return self._modern(message, fields, receive, send)
         if self._handshake:
             known = _HANDSHAKE_FIELDS.get(version)
             if known is None and b"mcp-protocol-version" not in fields:
                 known = DEFAULT_HANDSHAKE
             if known is not None:
-                return await self._older(message, known, send)
-        return False
+                return self._older(message, known, send)
+        return None
 
     # ----------------------------------------------------------------------------- 2026-07-28
 

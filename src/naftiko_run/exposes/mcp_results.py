@@ -76,7 +76,15 @@ class Calls:
             return _refused(busy, version)
         work = self._overseer.begin(self._seconds, receive)
         try:
-            return await _call(tool, given, version)
+            if len(given) > MAX_FIELDS:
+                detail = f"there are more than {MAX_FIELDS} arguments"
+                return _refused(Problem(400, detail), version)
+            names = tool.properties
+            arguments = {names.get(name, name): value for name, value in given.items()}
+            outcome = await tool.flow(arguments)
+            return result_of(outcome, version, promised=tool.output_schema is not None)
+        except InputError as error:
+            return _refused(problem_of(_as_given(error, tool)), version)
         except asyncio.CancelledError:
             ended = self._overseer.why(work)
             if ended is None:
@@ -84,21 +92,10 @@ class Calls:
             if ended is Ended.GONE:
                 return None
             return _refused(Problem(504, f"no result after {self._seconds:g} seconds"), version)
+        except Exception as error:  # noqa: BLE001 - one boundary turns every error into an answer
+            return _refused(problem_of(error), version)
         finally:
             self._overseer.end(work)
-
-
-async def _call(tool: Tool, given: Mapping[str, Any], version: str) -> Result:
-    if len(given) > MAX_FIELDS:
-        return _refused(Problem(400, f"there are more than {MAX_FIELDS} arguments"), version)
-    try:
-        names = tool.properties
-        outcome = await tool.flow({names.get(name, name): value for name, value in given.items()})
-    except InputError as error:
-        return _refused(problem_of(_as_given(error, tool)), version)
-    except Exception as error:  # noqa: BLE001 - one boundary turns every error into an answer
-        return _refused(problem_of(error), version)
-    return result_of(outcome, version, promised=tool.output_schema is not None)
 
 
 def _as_given(error: InputError, tool: Tool) -> InputError:
