@@ -55,6 +55,8 @@ def test_of_equal_routes_the_one_with_fewer_placeholders_and_then_the_earlier_wi
         ("/keys/{{ keyId }}", "/keys/key_1", {"keyId": "key_1"}),
         ("/plans/{plan-id}/{id.project}", "/plans/a/b", {"plan-id": "a", "id.project": "b"}),
         ("/files/{name}.{ext}", "/files/a.b.c", {"name": "a.b", "ext": "c"}),
+        ("/{a}-{b}-{c}.x", "/1-2-3-4-.x.x", {"a": "1-2-3", "b": "4", "c": ".x"}),
+        ("/{a}{b}", "/123", {"a": "12", "b": "3"}),
         ("/v{n}", "/v12", {"n": "12"}),
         ("/(a)+[b]/{x}", "/(a)+[b]/1", {"x": "1"}),
         ("/keys/{id}:verify", "/keys/k:1:verify", {"id": "k:1"}),
@@ -90,6 +92,8 @@ def test_placeholders_take_what_stands_there(
         ("/keys/{id}", "/keys%2Fa"),
         ("/v{n}", "/v"),
         ("/{a}-{b}", "/-"),
+        ("/{a}-{b}", "/1-"),
+        ("/aba{x}aba", "/ababa"),
         ("/a/b", "/a//b"),
         ("/a", "/a/b"),
         ("/", "/a"),
@@ -158,6 +162,7 @@ def test_hostile_paths_are_looked_up_in_reasonable_steps() -> None:
     router = routed("/{a}-{b}-{c}-{d}", "/{a}/{b}/{c}/{d}/x", "/a/{b}/c/{d}/y")
     assert found(router, "/" + "-" * 200) is not None
     assert found(router, "/a" * 20_000) is None
+    assert found(routed("/{a}-{b}-{c}-{d}!"), "/" + "-" * 60_000) is None
 
 
 def test_shapes_tell_which_routes_match_the_same_paths() -> None:

@@ -36,7 +36,8 @@ class _Leaf(Generic[T]):
 @dataclass(slots=True)
 class _Node(Generic[T]):
     literal: dict[str, "_Node[T]"] = field(default_factory=dict)
-    patterns: dict[str, "tuple[re.Pattern[str], _Node[T]]"] = field(default_factory=dict)
+    patterns: dict[tuple[str, ...], "_Node[T]"] = field(default_factory=dict)
+    """Segments with placeholders among other text, by that text: before, between and behind."""
     any: "_Node[T] | None" = None
     rest: _Leaf[T] | None = None
     leaf: _Leaf[T] | None = None
@@ -156,18 +157,37 @@ def _child(node: _Node[T], segment: str) -> _Node[T]:
     if _PLACEHOLDER.fullmatch(segment):
         node.any = node.any or _Node()
         return node.any
-    pattern = _pattern(segment)
-    if pattern not in node.patterns:
-        node.patterns[pattern] = (re.compile(pattern, re.DOTALL), _Node())
-    return node.patterns[pattern][1]
+    return node.patterns.setdefault(_literals(segment), _Node())
 
 
-def _pattern(segment: str) -> str:
-    text, end = "", 0
-    for match in _PLACEHOLDER.finditer(segment):
-        text += f"{re.escape(_decoded(segment[end : match.start()]))}(.+)"
-        end = match.end()
-    return text + re.escape(_decoded(segment[end:]))
+def _literals(segment: str) -> tuple[str, ...]:
+    """Give what stands before, between and behind the placeholders of a template's segment."""
+    ends = [0, *(end for match in _PLACEHOLDER.finditer(segment) for end in match.span())]
+    starts = [*ends[1:], len(segment)]
+    pieces = [segment[start:end] for start, end in zip(ends, starts, strict=True)]
+    return tuple(_decoded(piece) for piece in pieces[::2])
+
+
+def _captured(literals: tuple[str, ...], text: str) -> tuple[str, ...] | None:
+    """Match a segment in time linear in its length; each placeholder takes as much as it can.
+
+    The first one goes first in that, so what stands between them is looked for from the end.
+    """
+    first, *between, last = literals
+    if not (text.startswith(first) and text.endswith(last)):
+        return None
+    begin, end = len(first), len(text) - len(last)
+    found: list[str] = []
+    for literal in reversed(between):
+        at = text.rfind(literal, begin + 1, max(0, end - 1))
+        if at < 0:
+            return None
+        found.append(text[at + len(literal) : end])
+        end = at
+    if end <= begin:
+        return None
+    found.append(text[begin:end])
+    return tuple(reversed(found))
 
 
 def _rank(path: str, order: int, *, rest: bool) -> tuple[int, int, int]:
@@ -189,9 +209,9 @@ def _walk(
     child = node.literal.get(segment)
     if child is not None:
         yield from _walk(child, segments, index + 1, captures)
-    for pattern, target in node.patterns.values():
-        match = pattern.fullmatch(segment)
-        if match:
-            yield from _walk(target, segments, index + 1, (*captures, *match.groups()))
+    for literals, target in node.patterns.items():
+        found = _captured(literals, segment)
+        if found is not None:
+            yield from _walk(target, segments, index + 1, (*captures, *found))
     if node.any is not None and segment:
         yield from _walk(node.any, segments, index + 1, (*captures, segment))
