@@ -170,19 +170,34 @@ def open_file(folder: Path, parts: Sequence[str]) -> BinaryIO | None:
         real = root.joinpath(*parts).resolve(strict=True)
         if not real.is_relative_to(root):
             return None
-        # It has been resolved: a link now was put there meanwhile. Do not wait for a pipe's writer.
-        flags = os.O_RDONLY
-        for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):
-            flags |= getattr(os, flag, 0)
         if not stat.S_ISREG(real.stat().st_mode):
             return None
-        opened = open(os.open(real, flags), "rb")  # noqa: PTH123, SIM115 - a descriptor, handed on
+        opened = open(_descriptor(root, real), "rb")  # noqa: SIM115 - handed on
     except (OSError, ValueError, RuntimeError):
         return None
     if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
         opened.close()
         return None
     return opened
+
+
+def _descriptor(root: Path, real: Path) -> int:
+    """Open what has been resolved: a link on the way there now was put there meanwhile."""
+    flags = os.O_RDONLY
+    for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):  # do not wait for a pipe's writer
+        flags |= getattr(os, flag, 0)
+    if os.open not in os.supports_dir_fd:
+        return os.open(real, flags)
+    *inner, name = real.relative_to(root).parts
+    through = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+    at = os.open(root, through)
+    try:
+        for part in inner:
+            above, at = at, os.open(part, through, dir_fd=at)
+            os.close(above)
+        return os.open(name, flags, dir_fd=at)
+    finally:
+        os.close(at)
 
 
 def is_plain(part: str) -> bool:

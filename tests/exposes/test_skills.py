@@ -163,3 +163,25 @@ async def test_a_pipe_is_neither_listed_nor_waited_for(folder: Path) -> None:
 )
 def test_only_paths_of_skills_are_claimed(folder: Path, path: str, claimed: bool) -> None:
     assert face(folder).claims(path) is claimed
+
+
+def test_a_folder_that_becomes_a_link_while_a_file_is_looked_for_leads_nowhere(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner, outside = folder / "inner", tmp_path / "outside"
+    for made in (inner, outside):
+        made.mkdir()
+        (made / "a.md").write_text(made.name)
+    assert folders.read(folder, "inner/a.md", 100) == ("a.md", b"inner")
+    looked_at = Path.stat
+
+    def stat(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        found = looked_at(path, follow_symlinks=follow_symlinks)
+        if path.name == "a.md" and not inner.is_symlink():
+            inner.rename(tmp_path / "gone")
+            inner.symlink_to(outside)
+        return found
+
+    monkeypatch.setattr(Path, "stat", stat)
+    assert folders.read(folder, "inner/a.md", 100) is None
+    assert inner.is_symlink()
