@@ -303,6 +303,22 @@ async def test_other_versions_of_http_are_refused(version: bytes) -> None:
         assert await line.rest() == b""
 
 
+async def test_who_still_sends_a_body_gets_the_last_answer_of_a_connection() -> None:
+    async def at_once(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send_bytes(send, 404, b"not here", "text/plain")
+
+    size = 16 * 1024 * 1024  # more than fits between the two
+    head = b"POST / HTTP/1.1\r\n" + HEAD + b"connection: close\r\n"
+    async with connected(at_once) as line:
+        line.writer.write(head + b"content-length: %d\r\n\r\n" % size)
+        await line.begun()
+        line.writer.write(bytes(size))
+        await line.writer.drain()
+        head, body = await line.answer()
+        assert (head[9:12], body) == (b"404", b"not here")
+        assert await line.rest() == b""
+
+
 @pytest.mark.parametrize("last", [b"", b"connection: close\r\n"])
 async def test_who_takes_nothing_of_an_answer_loses_it(
     monkeypatch: pytest.MonkeyPatch, last: bytes

@@ -35,6 +35,8 @@ IDLE_SECONDS = 75.0
 """How long a connection may wait for its next request, or for the end of one that is answered."""
 TAKING_SECONDS = 60.0
 """How long a caller may take nothing of an answer."""
+LINGER_SECONDS = 5.0
+"""How long what still comes of a request is read and forgotten before its connection closes."""
 PIECE = 8 * 1024
 """So many bytes are parsed before it is looked whether more can be dealt with."""
 
@@ -241,7 +243,9 @@ class HttpProtocol(asyncio.Protocol):
         exchange, self._coming = self._coming, None
         if exchange is not None:
             exchange.end()
-            if exchange.complete:
+            if exchange.complete and not exchange.keep:
+                self._close()
+            elif exchange.complete:
                 self.due = self._loop.time() + self.idle_seconds
 
     # ------------------------------------------------------------------------------ exchanges'
@@ -265,7 +269,12 @@ class HttpProtocol(asyncio.Protocol):
             return
         self._answering = None
         self._state.total_requests += 1
-        if not exchange.keep:
+        if exchange is self._coming and not exchange.keep:
+            # RFC 9112 section 9.6: closed now, a caller who still sends would lose the answer.
+            self._transport.write_eof()
+            self.due = self._loop.time() + LINGER_SECONDS
+            self.resume_reading()
+        elif not exchange.keep:
             self._close()
         elif self._queue:
             self._next()
