@@ -13,6 +13,8 @@ EVIL = (
     "evil.example:127.0.0.1",
     "user@localhost",
     "localhost/x",
+    "[::1].evil.example",
+    "[::1",
     "",
     ":80",
 )

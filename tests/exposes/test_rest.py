@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from naftiko_run.exposes.auth import apikey
+from naftiko_run.exposes.messages import MAX_PAIRS, parse_pairs
 from naftiko_run.exposes.rest import RestFace
 from naftiko_run.exposes.units import Route
 from naftiko_run.findings import Finding, Severity
@@ -335,3 +336,11 @@ async def test_an_unforeseen_error_is_an_answer_too(caplog: pytest.LogCaptureFix
     assert status == 500
     assert "secret" not in str(problem)
     assert len(caplog.records) == 1
+
+
+def test_a_form_has_no_more_values_than_may_be() -> None:
+    parsed = parse_pairs(b"&".join([b"a=1"] * MAX_PAIRS))["a"]
+    assert isinstance(parsed, Texts)
+    assert len(parsed) == MAX_PAIRS
+    with pytest.raises(ValueError, match="has more than 10000 values"):
+        parse_pairs(b"&".join([b"a=1"] * (MAX_PAIRS + 1)))

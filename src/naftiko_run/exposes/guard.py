@@ -70,7 +70,8 @@ def hostname(authority: str) -> str:
     if "@" in authority or "/" in authority:
         return ""
     if authority.startswith("["):
-        return authority[1:].partition("]")[0].lower()
+        host, closed, rest = authority[1:].partition("]")
+        return host.lower() if closed and rest[:1] in ("", ":") else ""
     return authority.rpartition(":")[0].lower() if ":" in authority else authority.lower()
 
 

@@ -19,6 +19,9 @@ MAX_FIELDS = 1000
 """The most names that a query, a form or an object of arguments may have: each one that is unknown
 is worth a sentence to its sender, so their number is the cost of a wrong request."""
 
+MAX_PAIRS = 10_000
+"""The most pairs of a name and a value that a query or a form may have."""
+
 BODY_SECONDS = 30.0
 """How long a request body may take to arrive, the same for every face."""
 
@@ -240,9 +243,11 @@ def parse_pairs(text: bytes) -> dict[str, Json]:
     """Parse a query or a form (WHATWG URL, section 5.1): texts, and lists of repeated ones.
 
     Raises:
-        ValueError: it is not UTF-8 once decoded, or has more than :data:`MAX_FIELDS` names; its
-            text says which, to go behind what it is about.
+        ValueError: it is not UTF-8 once decoded, or has more than :data:`MAX_FIELDS` names or
+            :data:`MAX_PAIRS` values; its text says which, to go behind what it is about.
     """
+    if text.count(b"&") >= MAX_PAIRS:
+        raise ValueError(f"has more than {MAX_PAIRS} values")
     pairs: dict[str, Json] = {}
     for pair in text.split(b"&"):
         if not pair:
