@@ -180,6 +180,7 @@ ESCAPES = [
     "%2e%2e%2fadmin", "a%2f..%2fb", "%252e%252e", "%25%32%65.", "%25252e%25252e", "%2525252e.",
     "..%5cadmin", "%5c%5cevil", "/evil.test/x", "//evil.test", "%2fevil.test", "%252fevil.test",
     "..;/admin", "..;x=1/admin", "%2e%2e;/x", "..%3b/x", "%c0%ae%c0%ae/", "a%c0%afb", "%c1%9c",
+    "%u002e%u002E/x", "a%25u002fb", "%uFF0E%uff0e/x",
     "..%00/", "..%0d%0aX:1/", "%0d%0aHost:%20evil", "..%20/x", "%09../x", "a%7f",
 ]  # fmt: skip
 

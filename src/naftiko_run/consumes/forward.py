@@ -42,6 +42,8 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _SENDABLE: Final = re.compile(r"[!\"$-\[\]-~]*")
 _OVERLONG: Final = (b"\xc0\xae", b"\xc0\xaf", b"\xc1\x9c")
 """``.``, ``/`` and a backslash as some decoders still read them, against RFC 3629 section 3."""
+_UNICODE: Final = re.compile(rb"%u(?:002[ef]|005c|ff0[ef]|ff3c)", re.IGNORECASE)
+"""The same three as some servers read them in an encoding that no standard of URLs has."""
 _ROUNDS: Final = 3
 
 
@@ -123,6 +125,8 @@ def check_path(path: str) -> None:
             raise _bad_path("begins with a slash")
         if any(each in data for each in _OVERLONG):
             raise _bad_path("holds an overlong encoding")
+        if _UNICODE.search(data):
+            raise _bad_path("holds an encoding that no URL has")
         if any(part.partition(b";")[0].strip() in (b".", b"..") for part in data.split(b"/")):
             raise _bad_path("holds '.' or '..' as a segment")
         decoded = unquote_to_bytes(data)

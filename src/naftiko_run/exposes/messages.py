@@ -246,10 +246,10 @@ def parse_pairs(text: bytes) -> dict[str, Json]:
         ValueError: it is not UTF-8 once decoded, or has more than :data:`MAX_FIELDS` names or
             :data:`MAX_PAIRS` values; its text says which, to go behind what it is about.
     """
-    if text.count(b"&") >= MAX_PAIRS:
-        raise ValueError(f"has more than {MAX_PAIRS} values")
     pairs: dict[str, Json] = {}
-    for pair in text.split(b"&"):
+    for count, pair in enumerate(text.split(b"&", MAX_PAIRS)):
+        if count == MAX_PAIRS:
+            raise ValueError(f"has more than {MAX_PAIRS} values")
         if not pair:
             continue
         raw_name, _, raw_value = pair.partition(b"=")
