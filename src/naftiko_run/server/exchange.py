@@ -2,7 +2,7 @@
 
 An exchange is its application's ``send``. Beside ASGI it takes an answer that is there as a whole
 (:meth:`Exchange.whole`), which most are: that needs neither messages nor a turn of the event loop.
-A request that is there as a whole stands in ``scope["naftiko.body"]``, so that nobody has to ask
+A request that is there as a whole stands in its scope (``WHOLE_BODY``), so that nobody has to ask
 for it.
 """
 
@@ -16,6 +16,8 @@ from http import HTTPStatus
 from typing import Final, Protocol
 
 from starlette.types import Message, Scope
+
+from naftiko_run.exposes.messages import WHOLE_BODY
 
 BUFFERED = 64 * 1024
 """So many bytes of a request's body wait for its application before no more are read."""
@@ -124,9 +126,9 @@ class Exchange:
         elif not self._asked:
             chunks = self._chunks
             if chunks is None:
-                self.scope["naftiko.body"] = b""
+                self.scope[WHOLE_BODY] = b""
             else:
-                self.scope["naftiko.body"] = b"".join(chunks)
+                self.scope[WHOLE_BODY] = b"".join(chunks)
 
     def lose(self) -> None:
         """Learn that the caller is gone."""
