@@ -12,9 +12,9 @@ from naftiko_run.exposes.docs import page
 from naftiko_run.exposes.guard import Guard
 from naftiko_run.exposes.load import RETRY_AFTER, Load
 from naftiko_run.exposes.mcp import McpFace
-from naftiko_run.exposes.messages import send_bytes
+from naftiko_run.exposes.messages import send_bytes, send_problem
 from naftiko_run.exposes.openapi import describe
-from naftiko_run.exposes.problems import MEDIA_TYPE, Problem
+from naftiko_run.exposes.problems import Problem
 from naftiko_run.exposes.protected import documents
 from naftiko_run.exposes.rest import RestFace
 from naftiko_run.exposes.skills import SkillsFace
@@ -131,7 +131,7 @@ class ListenerApp:
             send = _Logged(scope, send)
         refusal = self.guard.refusal(scope)
         if refusal is not None:
-            return send_bytes(send, refusal.status, refusal.dumps(), MEDIA_TYPE)
+            return send_problem(send, refusal)
         path: str = scope["path"]
         ours = path in self._ours or path.rstrip("/") in self.endpoints
         # No route is posted to at an endpoint that is served: such a request is not looked up.
@@ -156,8 +156,7 @@ class ListenerApp:
     async def _answer(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = await self._refusal(path, scope)
         if refusal is not None:
-            problem, headers = refusal.problem, refusal.headers
-            await send_bytes(send, problem.status, problem.dumps(), MEDIA_TYPE, headers)
+            await send_problem(send, refusal.problem, refusal.headers)
             return
         if path in self.pages and scope["method"] in ("GET", "HEAD"):
             body, media_type = self.pages[path]
@@ -168,13 +167,13 @@ class ListenerApp:
             await self._called(face, scope, receive, send)
             return
         problem = Problem(405, f"{scope['method']} is not served here; use GET")
-        await send_bytes(send, 405, problem.dumps(), MEDIA_TYPE, (("allow", "GET, HEAD"),))
+        await send_problem(send, problem, (("allow", "GET, HEAD"),))
 
     async def _called(self, face: McpFace, scope: Scope, receive: Receive, send: Send) -> None:
         """Ask an MCP adapter, unless those of this listener have too much to do."""
         load = self._load
         if load.under_way >= load.most:
-            await send_bytes(send, 503, load.refusal.dumps(), MEDIA_TYPE, RETRY_AFTER)
+            await send_problem(send, load.refusal, RETRY_AFTER)
             return
         load.under_way += 1
         try:

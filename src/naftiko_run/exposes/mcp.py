@@ -26,7 +26,7 @@ from naftiko_run.exposes.messages import (
     DisconnectedError,
     header,
     send_and_close,
-    send_bytes,
+    send_problem,
 )
 from naftiko_run.exposes.problems import MEDIA_TYPE, Problem
 from naftiko_run.exposes.units import ToolServer
@@ -129,8 +129,7 @@ class McpFace:
             # Stateless, there is nothing that the stream of a GET would ever bring, and no session
             # that a DELETE could end (every revision allows 405 for both).
             detail = f"{scope['method']} is not served here; use POST"
-            problem = Problem(405, detail).dumps()
-            await send_bytes(send, 405, problem, MEDIA_TYPE, (("allow", "POST"),))
+            await send_problem(send, Problem(405, detail), (("allow", "POST"),))
             return
         self._busy += 1
         self._idle.clear()
@@ -161,7 +160,7 @@ class McpFace:
         sdk = await self._loaded()
         if sdk is None:
             problem = Problem(500, "this request cannot be served; the server's log tells why")
-            await send_bytes(send, 500, problem.dumps(), MEDIA_TYPE)
+            await send_problem(send, problem)
             return
         await sdk(scope, body, receive, send)
 

@@ -12,6 +12,7 @@ from starlette.types import Receive, Send
 
 from naftiko_run.exposes.load import Load
 from naftiko_run.exposes.mcp_protocol import INTERNAL_ERROR, SUBSCRIPTION_ID, McpError
+from naftiko_run.exposes.overseer import disconnected
 from naftiko_run.mapping.json_codec import dumps
 from naftiko_run.types import Json
 
@@ -137,7 +138,7 @@ class Listeners:
             raise McpError(INTERNAL_ERROR, "Subscription limit reached")
         stream = Stream(request_id, wanted)
         self._streams.add(stream)
-        gone = asyncio.ensure_future(_gone(receive))
+        gone = asyncio.ensure_future(disconnected(receive))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _FIELDS})
             await _send(send, stream.begin())
@@ -170,11 +171,6 @@ async def _passed_on(stream: Stream, gone: asyncio.Future[None], send: Send) -> 
         if event is None:
             return
         await _send(send, event)
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _send(send: Send, event: bytes) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 from starlette.types import Receive, Scope, Send
 
 from naftiko_run.exposes.overseer import Overseer
+from naftiko_run.exposes.problems import MEDIA_TYPE, Problem
 from naftiko_run.types import Headers, Json, Text, Texts
 
 MAX_BODY = 4 * 1024 * 1024
@@ -212,6 +213,11 @@ async def send_bytes(
         fields += [(n.encode("latin-1"), v.encode("latin-1", "replace")) for n, v in headers]
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
+
+
+async def send_problem(send: Send, problem: Problem, headers: Headers = ()) -> None:
+    """Send a problem document."""
+    await send_bytes(send, problem.status, problem.dumps(), MEDIA_TYPE, headers)
 
 
 def _written(status: int, body: bytes, media_type: str, headers: Headers) -> tuple[bytes, bytes]:

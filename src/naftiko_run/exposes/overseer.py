@@ -14,6 +14,12 @@ LOOK_SECONDS = 0.1
 """How often the work under way is looked at."""
 
 
+async def disconnected(receive: Receive) -> None:
+    """Wait until the sender of a request goes away; what still comes of it is forgotten."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 class Ended(Enum):
     """Why work was ended."""
 
@@ -42,8 +48,7 @@ class Work:
 
     async def watch(self, receive: Receive) -> None:
         """Wait for the caller to go away."""
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        await disconnected(receive)
         self.cancel(Ended.GONE)
 
 

@@ -30,12 +30,13 @@ from naftiko_run.exposes.messages import (
     parse_pairs,
     send_and_close,
     send_bytes,
+    send_problem,
 )
 from naftiko_run.exposes.problems import MEDIA_TYPE, Problem, problem_of, unservable
 from naftiko_run.exposes.router import ANY, Match, Router, shape, takes_rest
 from naftiko_run.exposes.units import Route
 from naftiko_run.mapping.json_codec import loads
-from naftiko_run.types import MISSING, Argument, Flow, Headers, Json, Missing, Selection, Text
+from naftiko_run.types import MISSING, Argument, Flow, Json, Missing, Selection, Text
 
 _FORM = "application/x-www-form-urlencoded"
 _NOTHING: Mapping[str, Json] = {}
@@ -115,7 +116,7 @@ class Endpoint:
         flow = self.flow
         if flow is None:
             finding = self.route.finding
-            await _send_problem(send, unservable(finding) if finding else Problem(501, ""))
+            await send_problem(send, unservable(finding) if finding else Problem(501, ""))
             return
         try:
             body: bytes | None = given.scope.get(WHOLE_BODY)
@@ -136,12 +137,12 @@ class Endpoint:
         except DisconnectedError:
             return
         except Exception as error:  # noqa: BLE001 - one boundary turns every error into an answer
-            await _send_problem(send, problem_of(error))
+            await send_problem(send, problem_of(error))
             return
         if not 200 <= outcome.status <= 599:
             # HTTP has no such status (RFC 9110 section 15), so it cannot be passed on.
             text = f"the upstream answered with the status {outcome.status}"
-            await _send_problem(send, Problem(502, text))
+            await send_problem(send, Problem(502, text))
             return
         await send_bytes(send, outcome.status, outcome.body, outcome.media_type, outcome.headers)
 
@@ -305,7 +306,7 @@ class RestFace:
             read = query_string and not claim.forwards
             query = parse_pairs(query_string) if read else _NOTHING
         except ValueError as error:
-            return _send_problem(send, Problem(400, f"the query {error}"))
+            return send_problem(send, Problem(400, f"the query {error}"))
         if claim.plain:
             return claim.endpoints[0].answer(Given(captures, query, scope), receive, send)
         return _choose_and_answer(claim, Given(captures, query, scope), receive, send)
@@ -313,17 +314,17 @@ class RestFace:
     async def _not_found(self, scope: Scope, send: Send) -> None:
         matches = self.find(scope)
         if not matches:
-            await _send_problem(send, Problem(404, f"no route {scope['path']!r} here"))
+            await send_problem(send, Problem(404, f"no route {scope['path']!r} here"))
             return
         allowed = ", ".join(sorted({m for match in matches for m in match.values}))
         problem = Problem(405, f"{scope['method']} is not served here; use {allowed}")
-        await _send_problem(send, problem, (("allow", allowed),))
+        await send_problem(send, problem, (("allow", allowed),))
 
 
 async def _choose_and_answer(claim: Claim, given: Given, receive: Receive, send: Send) -> None:
     """Answer where several endpoints share a path, or not everybody may ask."""
     if claim.conflict:
-        await _send_problem(send, _conflict(claim))
+        await send_problem(send, _conflict(claim))
         return
     query = given.query
     endpoint = claim.endpoints[0]
@@ -333,12 +334,12 @@ async def _choose_and_answer(claim: Claim, given: Given, receive: Receive, send:
         verdict = authenticator.refusal(given.scope)
         refusal = None if verdict is None else await settled(verdict)
         if refusal is not None:
-            await _send_problem(send, refusal.problem, refusal.headers)
+            await send_problem(send, refusal.problem, refusal.headers)
             return
         if authenticator.query:
             query = {n: v for n, v in query.items() if n != authenticator.query}
     if chosen is None:
-        await _send_problem(send, _wrong_query(claim))
+        await send_problem(send, _wrong_query(claim))
         return
     if chosen.route.query:
         constant = {name for name, _ in chosen.route.query}
@@ -373,10 +374,6 @@ def _wrong_query(claim: Claim) -> Problem:
     needed = (e.route.query for e in claim.endpoints)
     texts = " or ".join("&".join(f"{n}={v}" for n, v in pairs) for pairs in needed)
     return Problem(400, f"this route needs the query {texts}")
-
-
-async def _send_problem(send: Send, problem: Problem, headers: Headers = ()) -> None:
-    await send_bytes(send, problem.status, problem.dumps(), MEDIA_TYPE, headers)
 
 
 # ------------------------------------------------------------------------------------ arguments

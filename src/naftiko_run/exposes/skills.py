@@ -18,8 +18,9 @@ from starlette.types import Receive, Scope, Send
 from naftiko_run import folders
 from naftiko_run.exposes import archive
 from naftiko_run.exposes.auth import settled
-from naftiko_run.exposes.messages import header, send_bytes
-from naftiko_run.exposes.problems import MEDIA_TYPE, Problem
+from naftiko_run.exposes.messages import header, send_bytes, send_problem
+from naftiko_run.exposes.overseer import disconnected
+from naftiko_run.exposes.problems import Problem
 from naftiko_run.exposes.units import Skill, SkillServer, SkillTool
 from naftiko_run.mapping.json_codec import dumps
 from naftiko_run.types import Headers, Json
@@ -56,10 +57,10 @@ class SkillsFace:
         if own is not None:
             adapter, rest = own, parts[2:]
         elif parts[0] != "skills":
-            await _send_problem(send, _not_found(scope))
+            await send_problem(send, _not_found(scope))
             return
         elif len(self._adapters) > 1:
-            await _send_problem(send, self._ambiguous())
+            await send_problem(send, self._ambiguous())
             return
         else:
             adapter, rest = next(iter(self._adapters.values())), parts[1:]
@@ -67,7 +68,7 @@ class SkillsFace:
         authenticator = adapter.server.authenticator
         refusal = await settled(authenticator.refusal(scope)) if authenticator else None
         if refusal is not None:
-            await _send_problem(send, refusal.problem, refusal.headers)
+            await send_problem(send, refusal.problem, refusal.headers)
             return
         await self._answer(_Request(adapter, rest, scope, receive, send))
 
@@ -164,7 +165,7 @@ class _Request:
         self._caching = ("cache-control", "private, no-cache" if private else "no-cache")
 
     async def refuse(self, problem: Problem, headers: Headers = ()) -> None:
-        await _send_problem(self._send, problem, headers)
+        await send_problem(self._send, problem, headers)
 
     async def send_document(self, body: bytes) -> None:
         tag = hashlib.blake2b(body, digest_size=16).hexdigest()
@@ -179,7 +180,7 @@ class _Request:
         told = (("x-content-type-options", "nosniff"), self._caching, ("etag", f'"{tag}"'), *fields)
         headers = [(name.encode(), value.encode("latin-1")) for name, value in told]
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-        gone = asyncio.ensure_future(_gone(self._receive))
+        gone = asyncio.ensure_future(disconnected(self._receive))
         try:
             if self.scope["method"] != "HEAD":
                 while not gone.done() and (piece := await to_thread.run_sync(next, pieces, b"")):
@@ -198,11 +199,6 @@ class _Request:
             return False
         await send_bytes(self._send, 304, b"", "", (self._caching, ("etag", f'"{tag}"')))
         return True
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _file(request: _Request, skill: Skill, folder: Path) -> None:
@@ -315,7 +311,3 @@ def _contents(skill: Skill, files: Sequence[folders.File]) -> dict[str, Json]:
 
 def _not_found(scope: Scope) -> Problem:
     return Problem(404, f"no route {scope['path']!r} here")
-
-
-async def _send_problem(send: Send, problem: Problem, headers: Headers = ()) -> None:
-    await send_bytes(send, problem.status, problem.dumps(), MEDIA_TYPE, headers)
