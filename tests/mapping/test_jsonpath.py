@@ -9,6 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from naftiko_run.errors import UnsupportedError
+from naftiko_run.mapping import jsonpath
 from naftiko_run.mapping.jsonpath import JsonPathError, compile_path
 from naftiko_run.types import MISSING, Json
 
@@ -139,3 +141,18 @@ def test_any_text_compiles_or_is_refused(text: str) -> None:
         assert 0 <= error.position <= len(text)  # noqa: PT017
     else:
         path.evaluate({"a": [{"b": 1}]})
+
+
+@pytest.mark.parametrize("expression", ["$..x..x", "$..[?(@..x)]", "$..x[*]..x"])
+def test_data_that_are_nested_deeply_are_not_visited_without_end(
+    expression: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jsonpath, "MOST_VISITED", 200_000)
+    nested: Json = 1
+    for _ in range(100):
+        nested = {"x": [nested]}
+    path = compile_path(expression)
+    for few in (1, 2, 2, 2):  # each evaluation begins anew
+        assert path.evaluate([nested] * few)
+    with pytest.raises(UnsupportedError, match="too often"):
+        path.evaluate([nested] * 50)

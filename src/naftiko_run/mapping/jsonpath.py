@@ -29,8 +29,10 @@ from typing import Any, Protocol
 from naftiko_run.mapping.comparison import against, comparisons
 from naftiko_run.mapping.jsonpath_functions import functions, length_member
 from naftiko_run.mapping.jsonpath_selects import (
+    MOST_VISITED,
     Check,
     Select,
+    Visits,
     containers,
     each_member,
     elements,
@@ -156,6 +158,7 @@ def _of_root(segments: Sequence[Segment], absent: Any) -> Callable[[Json], Any]:
     hop = _joined(tuple(_hops(segments)))
 
     def find(root: Json) -> Any:  # noqa: ANN401
+        Visits.left = MOST_VISITED
         value = hop(root, root)
         return absent if value is MISSING else value
 

@@ -1,12 +1,14 @@
 """The steps of indefinite JSONPath expressions: each goes from a list of values to another.
 
-What does not fit is skipped, so none of them raises, and none calls itself: the depth of the data
-never becomes depth of the Python stack.
+What does not fit is skipped, and none calls itself: the depth of the data never becomes depth of
+the Python stack. None raises, but for ``..`` where data that are nested deeply would be visited
+more often than :data:`MOST_VISITED`.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from naftiko_run.errors import UnsupportedError
 from naftiko_run.mapping.jsonpath_functions import length_member
 from naftiko_run.types import MISSING, Json
 
@@ -15,6 +17,16 @@ Select = Callable[[list[Json], Json], list[Json]]
 
 Check = Callable[[Json, Json], bool]
 """Whether a value, with the root that it comes from, passes a test."""
+
+MOST_VISITED = 10_000_000
+"""How many values ``..`` may visit in one evaluation: one inside another comes again for each."""
+
+
+class Visits:
+    """How many values may still be visited in the evaluation that is under way."""
+
+    left = MOST_VISITED
+
 
 _container_types = frozenset({dict, list})
 
@@ -119,29 +131,50 @@ def matching(check: Check) -> Select:
 
 
 def containers(nodes: list[Json]) -> list[Json]:
-    """List the objects and arrays and those inside them, each before what it holds."""
+    """List the objects and arrays and those inside them, each before what it holds.
+
+    Raises:
+        UnsupportedError: they are more than may still be visited.
+    """
     found: list[Json] = []
-    stack = nodes[::-1]
-    while stack:
-        node = stack.pop()
-        if type(node) is dict:
-            found.append(node)
-            stack += [item for item in reversed(node.values()) if type(item) in _container_types]
-        elif type(node) is list:
-            found.append(node)
-            stack += [item for item in reversed(node) if type(item) in _container_types]
+    for start in nodes:
+        stack = [start]
+        while stack:
+            node = stack.pop()
+            if type(node) is dict:
+                found.append(node)
+                stack += [
+                    item for item in reversed(node.values()) if type(item) in _container_types
+                ]
+            elif type(node) is list:
+                found.append(node)
+                stack += [item for item in reversed(node) if type(item) in _container_types]
+        _check(len(found))
+    Visits.left -= len(found)
     return found
 
 
 def values(nodes: list[Json]) -> list[Json]:
-    """List the values and everything inside them, each before what it holds."""
+    """List the values and everything inside them, each before what it holds.
+
+    Raises:
+        UnsupportedError: they are more than may still be visited.
+    """
     found: list[Json] = []
-    stack = nodes[::-1]
-    while stack:
-        node = stack.pop()
-        found.append(node)
-        if isinstance(node, list):
-            stack += node[::-1]
-        elif isinstance(node, dict):
-            stack += reversed(node.values())
+    for start in nodes:
+        stack = [start]
+        while stack:
+            node = stack.pop()
+            found.append(node)
+            if isinstance(node, list):
+                stack += node[::-1]
+            elif isinstance(node, dict):
+                stack += reversed(node.values())
+        _check(len(found))
+    Visits.left -= len(found)
     return found
+
+
+def _check(found: int) -> None:
+    if found > Visits.left:
+        raise UnsupportedError("a path with '..' would visit values of these data too often")
