@@ -24,7 +24,7 @@ MOST_FILES = 10_000
 
 MOST_LEVELS = 32
 
-_log = logging.getLogger("naftiko_run.mcp")
+_log = logging.getLogger("naftiko_run.folders")
 # What the operating system knows besides would make answers differ from one machine to the next.
 _TYPES = MimeTypes()
 for _ending, _type in (

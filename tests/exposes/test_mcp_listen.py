@@ -104,6 +104,18 @@ async def test_no_more_than_so_many_listen_and_nobody_once_the_server_stops(
     await asyncio.gather(first.task, second.task, third.task)
 
 
+@pytest.mark.parametrize("direct", [True, False])
+async def test_no_client_listens_for_any_number_of_resources(*, direct: bool) -> None:
+    face = McpFace(server(), direct=direct)
+    uris = [f"data://{n}" for n in range(mcp_listen.MOST_URIS + 1)]
+    async with face.running():
+        client = Listening(face, resourceSubscriptions=uris)
+        error = (await client.next())["error"]
+        assert error["code"] == -32602
+        assert error["message"] == "At most 1000 resources can be listened for"
+        await asyncio.wait_for(client.task, 5)
+
+
 async def test_a_client_that_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mcp_listen, "MOST_EVENTS", 3)
     stream = mcp_listen.Stream(1, {"toolsListChanged": True})

@@ -5,19 +5,27 @@ ends with a result when the server stops. A client that goes away has ended it.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from typing import Any
 
 from starlette.types import Receive, Send
 
 from naftiko_run.exposes.load import Load
-from naftiko_run.exposes.mcp_protocol import INTERNAL_ERROR, SUBSCRIPTION_ID, McpError
+from naftiko_run.exposes.mcp_protocol import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    SUBSCRIPTION_ID,
+    McpError,
+)
 from naftiko_run.exposes.overseer import disconnected
 from naftiko_run.mapping.json_codec import dumps
 from naftiko_run.types import Json
 
 MOST_STREAMS = 1024
 """How many clients of one adapter may listen at once; the next ones are refused."""
+
+MOST_URIS = 1000
+"""How many resources a client may listen for: each is an event when a document changes."""
 
 MOST_EVENTS = 1024
 """How many changes wait for a client that does not read; then its stream ends."""
@@ -37,6 +45,17 @@ _KINDS = {
     "tools": ("toolsListChanged", "notifications/tools/list_changed"),
 }
 _PING = b": ping\r\n\r\n"
+
+
+def check_uris(uris: Sized | None) -> None:
+    """Check the resources that a client wants to hear of.
+
+    Raises:
+        McpError: they are more than :data:`MOST_URIS`.
+    """
+    if uris is not None and len(uris) > MOST_URIS:
+        message = f"At most {MOST_URIS} resources can be listened for"
+        raise McpError(INVALID_PARAMS, message)
 
 
 class Stream:
@@ -130,8 +149,9 @@ class Listeners:
         """Answer a request to listen, until its client goes away or the server stops.
 
         Raises:
-            McpError: nobody can listen any more; nothing was sent then.
+            McpError: too much is wanted, or nobody can listen any more; nothing was sent then.
         """
+        check_uris(wanted.get("resourceSubscriptions"))
         if self._closed:
             raise McpError(INTERNAL_ERROR, "this server is stopping")
         if len(self._streams) >= MOST_STREAMS:

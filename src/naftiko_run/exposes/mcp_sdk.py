@@ -27,6 +27,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from naftiko_run.exposes.mcp_adapter import Adapter
 from naftiko_run.exposes.mcp_gate import accepts
+from naftiko_run.exposes.mcp_listen import check_uris
 from naftiko_run.exposes.mcp_protocol import HANDSHAKE_VERSIONS, MODERN, McpError
 from naftiko_run.exposes.mcp_results import Calls
 from naftiko_run.exposes.mcp_skills import EXTENSION
@@ -226,6 +227,8 @@ class SdkServer:
     ) -> types.SubscriptionsListenResult:
         if self._released:
             raise MCPError(code=types.INTERNAL_ERROR, message="this server is stopping")
+        with _as_theirs():
+            check_uris(params.notifications.resource_subscriptions)
         uris = Counter(set(params.notifications.resource_subscriptions or ()))
         self._listened += uris
         try:
