@@ -102,3 +102,20 @@ def test_lists_behind_authentication_are_not_shared_by_callers() -> None:
     server = ToolServer(namespace="a", title="", version="1", instructions="", tools=())
     assert server.lists_kept.scope == "public"
     assert replace(server, authenticator=BEARER).lists_kept.scope == "private"
+
+
+@pytest.mark.parametrize("authenticator", [BEARER, BASIC])
+def test_two_authorization_fields_are_one_too_many(authenticator: Authenticator) -> None:
+    fields = (
+        authorization("Bearer s3cret"),
+        authorization(f"Basic {pair('ada:s3cret:with colon')}"),
+    )
+    for given in (fields, fields[::-1]):
+        refusal = authenticator.refusal(scope(*given))
+        assert isinstance(refusal, Refusal)
+        assert refusal.problem.status == 400
+
+
+def test_a_token_may_have_any_letters() -> None:
+    request = scope((b"authorization", "Bearer schlüssel".encode()))
+    assert bearer("schlüssel", "ships").refusal(request) is None

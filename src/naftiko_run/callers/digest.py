@@ -11,9 +11,16 @@ from typing import Final
 
 from starlette.types import Scope
 
-from naftiko_run.callers.fields import SeveralFieldsError, credentials, extended, parameters
+from naftiko_run.callers.fields import extended, parameters
 from naftiko_run.callers.nonces import Nonces
-from naftiko_run.exposes.auth import Authenticator, Refusal, equal, quoted
+from naftiko_run.exposes.auth import (
+    Authenticator,
+    Refusal,
+    SeveralFieldsError,
+    credentials,
+    equal,
+    quoted,
+)
 from naftiko_run.exposes.problems import Problem
 
 _HASHES: Final = {"SHA-256": "sha256", "MD5": "md5"}
@@ -47,8 +54,8 @@ class _Digest:
         """Say why a request is refused; None lets it in."""
         try:
             scheme, text = credentials(scope)
-        except SeveralFieldsError:
-            return Refusal(Problem(400, "a request has one Authorization header field at most"))
+        except SeveralFieldsError as error:
+            return Refusal(Problem(400, str(error)))
         if scheme != "digest" or len(text) > _MOST:
             return self._challenge()
         try:

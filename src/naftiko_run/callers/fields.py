@@ -1,32 +1,12 @@
-"""The Authorization field of a request, and the parameters inside it (RFC 9110 section 11.4)."""
+"""Parameters inside an Authorization field (RFC 9110 section 11.4)."""
 
 import re
 from urllib.parse import unquote_to_bytes
-
-from starlette.types import Scope
 
 _NAME = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _PARAMETER = re.compile(
     rf'[ \t,]*({_NAME})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|({_NAME}))[ \t]*(?=,|$)'
 )
-
-
-class SeveralFieldsError(Exception):
-    """A request with more than one Authorization field: which one is meant cannot be told."""
-
-
-def credentials(scope: Scope) -> tuple[str, str]:
-    """Return the scheme, in lower case, and what follows it; both empty where there is neither.
-
-    Raises:
-        SeveralFieldsError: the request has the field more than once.
-    """
-    found = [value for name, value in scope["headers"] if name == b"authorization"]
-    if len(found) > 1:
-        raise SeveralFieldsError
-    text = found[0].decode("latin-1") if found else ""
-    scheme, _, rest = text.strip(" \t").partition(" ")
-    return scheme.lower(), rest.strip(" \t")
 
 
 def parameters(text: str) -> dict[str, str]:

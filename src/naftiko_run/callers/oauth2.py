@@ -11,9 +11,16 @@ from starlette.types import Scope
 
 from naftiko_run.callers.authority import AuthorityError
 from naftiko_run.callers.claims import MAX_TOKEN, Grant, Policy, TokenError
-from naftiko_run.callers.fields import SeveralFieldsError, credentials
 from naftiko_run.callers.verdicts import Verdicts, key_of
-from naftiko_run.exposes.auth import Authenticator, ProtectedResource, Refusal, Verdict, quoted
+from naftiko_run.exposes.auth import (
+    Authenticator,
+    ProtectedResource,
+    Refusal,
+    SeveralFieldsError,
+    Verdict,
+    credentials,
+    quoted,
+)
 from naftiko_run.exposes.problems import Problem
 from naftiko_run.exposes.protected import metadata_address
 from naftiko_run.types import Json
@@ -84,9 +91,8 @@ class _Gate:
         """Judge a request by its Authorization field."""
         try:
             scheme, token = credentials(scope)
-        except SeveralFieldsError:
-            detail = "a request has one Authorization header field at most"
-            return self._challenge(400, detail, "invalid_request")
+        except SeveralFieldsError as error:
+            return self._challenge(400, str(error), "invalid_request")
         if scheme != "bearer" or not token:
             return self._missing
         if len(token) > MAX_TOKEN:

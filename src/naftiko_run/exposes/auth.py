@@ -17,6 +17,28 @@ from naftiko_run.exposes.problems import Problem
 from naftiko_run.types import Headers, Json
 
 
+class SeveralFieldsError(Exception):
+    """A request with more than one Authorization field: which one is meant cannot be told."""
+
+    def __init__(self) -> None:
+        """Say what a request may have."""
+        super().__init__("a request has one Authorization header field at most")
+
+
+def credentials(scope: Scope) -> tuple[str, str]:
+    """Return the scheme, in lower case, and what follows it; both empty where there is neither.
+
+    Raises:
+        SeveralFieldsError: the request has the field more than once.
+    """
+    found = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(found) > 1:
+        raise SeveralFieldsError
+    text = found[0].decode("latin-1") if found else ""
+    scheme, _, rest = text.strip(" \t").partition(" ")
+    return scheme.lower(), rest.strip(" \t")
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why a request is not let in, and the header fields of the answer."""
@@ -73,7 +95,14 @@ def _asking(
     refused = Refusal(
         Problem(401, "the credentials are missing or wrong"), (("www-authenticate", challenge),)
     )
-    return Authenticator(lambda scope: None if accepts(scope) else refused, security, query)
+
+    def refusal(scope: Scope) -> Refusal | None:
+        try:
+            return None if accepts(scope) else refused
+        except SeveralFieldsError as error:
+            return Refusal(Problem(400, str(error)))
+
+    return Authenticator(refusal, security, query)
 
 
 def equal(given: str, expected: str) -> bool:
@@ -86,8 +115,10 @@ def bearer(token: str, realm: str) -> Authenticator:
     """Ask for a bearer token (RFC 6750)."""
 
     def accepts(scope: Scope) -> bool:
-        scheme, _, given = header(scope, b"authorization").partition(" ")
-        return equal(given.strip(), token) and scheme.lower() == "bearer"
+        scheme, given = credentials(scope)
+        if not given.isascii():
+            given = given.encode("latin-1").decode("utf-8", "replace")
+        return equal(given, token) and scheme == "bearer"
 
     security: dict[str, Json] = {"type": "http", "scheme": "bearer"}
     return _asking(accepts, f'Bearer realm="{quoted(realm)}"', security)
@@ -97,12 +128,12 @@ def basic(user: str, password: str, realm: str) -> Authenticator:
     """Ask for a name and password (RFC 7617)."""
 
     def accepts(scope: Scope) -> bool:
-        scheme, _, given = header(scope, b"authorization").partition(" ")
+        scheme, given = credentials(scope)
         try:
-            pair = base64.b64decode(given.strip(), validate=True).decode()
+            pair = base64.b64decode(given, validate=True).decode()
         except ValueError:  # neither Base64 nor UTF-8
             return False
-        return equal(pair, f"{user}:{password}") and scheme.lower() == "basic" and bool(password)
+        return equal(pair, f"{user}:{password}") and scheme == "basic" and bool(password)
 
     security: dict[str, Json] = {"type": "http", "scheme": "basic"}
     return _asking(accepts, f'Basic realm="{quoted(realm)}", charset="UTF-8"', security)
