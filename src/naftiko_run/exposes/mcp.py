@@ -134,22 +134,22 @@ class McpFace:
         self._busy += 1
         self._idle.clear()
         try:
-            await self._post(scope, receive, send)
+            body: bytes | None = scope.get(WHOLE_BODY)
+            if body is None or len(body) > MAX_BODY or body[:3] == codecs.BOM_UTF8:
+                body = await self._body(scope, receive, send)
+                if body is None:
+                    return
+            if self._direct is not None:
+                answering = self._direct(scope, body, receive, send)
+                if answering is not None and await answering:
+                    return
+            await self._by_sdk(scope, body, receive, send)
         finally:
             self._busy -= 1
             if not self._busy:
                 self._idle.set()
 
-    async def _post(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body: bytes | None = scope.get(WHOLE_BODY)
-        if body is None or len(body) > MAX_BODY or body[:3] == codecs.BOM_UTF8:
-            body = await self._body(scope, receive, send)
-            if body is None:
-                return
-        if self._direct is not None:
-            answering = self._direct(scope, body, receive, send)
-            if answering is not None and await answering:
-                return
+    async def _by_sdk(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         if scope["method"] == "POST":
             try:
                 check_fields(scope)

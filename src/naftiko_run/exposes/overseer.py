@@ -32,11 +32,13 @@ class Work:
 
     __slots__ = ("deadline", "ended", "receive", "task", "watching")
 
-    def __init__(self, deadline: float, receive: Receive | None) -> None:
+    def __init__(
+        self, deadline: float, receive: Receive | None, loop: asyncio.AbstractEventLoop
+    ) -> None:
         """Remember the task."""
         self.deadline = deadline
         self.receive = receive
-        self.task = asyncio.current_task()
+        self.task = asyncio.current_task(loop)
         self.watching: asyncio.Task[None] | None = None
         self.ended: Ended | None = None
 
@@ -59,6 +61,7 @@ class Overseer:
         """Begin with nothing to look after."""
         self._under_way: set[Work] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def __len__(self) -> int:
         """How much is under way."""
@@ -70,10 +73,13 @@ class Overseer:
         It has so many seconds; with ``receive``, it ends when the sender of the request, whose
         body was read already, closes the connection.
         """
-        work = Work(monotonic() + seconds, receive)
+        loop = self._loop
+        if loop is None or self._timer is None:
+            # Asking which one is running costs Python 3.11 a system call.
+            loop = self._loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(LOOK_SECONDS, self._look)
+        work = Work(monotonic() + seconds, receive, loop)
         self._under_way.add(work)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
         return work
 
     def end(self, work: Work) -> None:
