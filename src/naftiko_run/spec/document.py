@@ -1,8 +1,8 @@
 """The records of a capability document.
 
 One set of records serves every version of the language and the published dialect; what differs
-between them is read in :mod:`naftiko_run.spec.reader`. Records hold no secret and no value of a
-variable, so they may be printed.
+between them is settled by :mod:`naftiko_run.spec.reader` and the readers that it calls. Records
+hold no secret and no value of a variable, so they may be printed.
 """
 
 from collections.abc import Mapping

@@ -135,3 +135,17 @@ def kind(value: object) -> str:
     if isinstance(value, str):
         return "a text"
     return "a list" if isinstance(value, list) else "a mapping"
+
+
+def type_of(node: Node) -> str:
+    """Read the type in lower case; it is empty where none is written as a text."""
+    value = node.data.get("type")
+    return value.strip().lower() if isinstance(value, str) else ""
+
+
+def first_written(node: Node, *names: str) -> Any:  # noqa: ANN401 - a JSON value or UNSET
+    """Read the first of these keys that has a value; UNSET where none has."""
+    for name in names:
+        if node.data.get(name) is not None:
+            return node.data[name]
+    return UNSET
