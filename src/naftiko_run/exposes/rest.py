@@ -1,20 +1,18 @@
 """The REST face: requests become arguments, outcomes become responses.
 
-Where nothing declares a place, an argument is taken from the route, then from a field of the JSON
-or form body, then from the query. Names that nothing takes are refused, not ignored.
-
-Everything about a route is worked out when it is added; a request only runs it.
+Names that no argument takes are refused, not ignored. Everything about a route is worked out when
+it is added; a request only runs it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 
 from starlette.types import Receive, Scope, Send
 
-from naftiko_run.errors import FieldProblem, InputError
+from naftiko_run.errors import InputError
 from naftiko_run.exposes.auth import settled
 from naftiko_run.exposes.forward import ForwardEndpoint
+from naftiko_run.exposes.given import NOTHING, Given, bad_body, decode, take_of, untyped
 from naftiko_run.exposes.messages import (
     BODY_SECONDS,
     MAX_BODY,
@@ -25,8 +23,6 @@ from naftiko_run.exposes.messages import (
     BodyTooSlowError,
     DisconnectedError,
     Unknown,
-    header,
-    parse_cookies,
     parse_pairs,
     send_and_close,
     send_bytes,
@@ -35,39 +31,9 @@ from naftiko_run.exposes.messages import (
 from naftiko_run.exposes.problems import MEDIA_TYPE, Problem, problem_of, unservable
 from naftiko_run.exposes.router import ANY, Match, Router, shape, takes_rest
 from naftiko_run.exposes.units import Route
-from naftiko_run.mapping.json_codec import loads
-from naftiko_run.types import MISSING, Argument, Flow, Json, Missing, Selection, Text
+from naftiko_run.types import MISSING, Flow, Json
 
-_FORM = "application/x-www-form-urlencoded"
-_NOTHING: Mapping[str, Json] = {}
 _BY_NAME = frozenset({"", "body", "whole"})
-
-
-class Given:
-    """What a request brings: each place where an argument may be."""
-
-    __slots__ = ("captures", "content", "fields", "query", "scope")
-
-    def __init__(
-        self, captures: Mapping[str, str], query: Mapping[str, Json], scope: Scope
-    ) -> None:
-        """Begin without a body."""
-        self.captures = captures
-        self.query = query
-        self.scope = scope
-        self.fields: Mapping[str, Json] = _NOTHING
-        self.content: Json | Missing = MISSING
-
-    def header(self, name: str) -> Json | Missing:
-        """Return a header field of the request.
-
-        Those that carry credentials are asked for only where the spec names them.
-        """
-        value = header(self.scope, name.lower().encode("latin-1", "replace"))
-        return Text(value) if value else MISSING
-
-
-Take = Callable[[Given], "Json | Missing"]
 
 
 class Endpoint:
@@ -101,7 +67,7 @@ class Endpoint:
         self._fields |= {name for name in firsts if name is not None}
         named = {p.name for p in places if p.location in _BY_NAME and p.selection is None}
         self._whole = frozenset(named | {name for name, place in constants if place == "body"})
-        self._takes = tuple((a.key, _take(a, self._whole)) for a in route.arguments)
+        self._takes = tuple((a.key, take_of(a, self._whole)) for a in route.arguments)
         # A path that may lead anywhere takes all of the body, as does an argument that is the body.
         self._takes_content = None in firsts or any(p.location == "content" for p in places)
         self._takes_whole = any(p.location == "whole" for p in places)
@@ -155,20 +121,20 @@ class Endpoint:
                 coding = coding or value
         if coding and coding.strip().lower() != b"identity":
             coded = coding.decode("latin-1").strip().lower()
-            raise _bad_body(f"is encoded as {coded}; send it without a content coding")
+            raise bad_body(f"is encoded as {coded}; send it without a content coding")
         try:
-            decoded, is_form = _decode(body, content_type)
+            decoded, is_form = decode(body, content_type)
         except InputError:
             if self._reads_fields:
                 raise
             return
-        given.content = _untyped(decoded) if is_form else decoded
+        given.content = untyped(decoded) if is_form else decoded
         if isinstance(decoded, dict):
             if len(decoded) > MAX_FIELDS and not (self._takes_content or self._is_whole(decoded)):
-                raise _bad_body(f"has more than {MAX_FIELDS} fields")
+                raise bad_body(f"has more than {MAX_FIELDS} fields")
             given.fields = decoded
         elif is_form or not (self._takes_content or self._takes_whole or self._selects):
-            raise _bad_body("must be a JSON object with the fields of this operation")
+            raise bad_body("must be a JSON object with the fields of this operation")
 
     def arguments(self, given: Given) -> dict[str, Json]:
         """Take the arguments out of a request, and whatever it gives beside them.
@@ -304,7 +270,7 @@ class RestFace:
         query_string: bytes = scope["query_string"]
         try:
             read = query_string and not claim.forwards
-            query = parse_pairs(query_string) if read else _NOTHING
+            query = parse_pairs(query_string) if read else NOTHING
         except ValueError as error:
             return send_problem(send, Problem(400, f"the query {error}"))
         if claim.plain:
@@ -374,172 +340,3 @@ def _wrong_query(claim: Claim) -> Problem:
     needed = (e.route.query for e in claim.endpoints)
     texts = " or ".join("&".join(f"{n}={v}" for n, v in pairs) for pairs in needed)
     return Problem(400, f"this route needs the query {texts}")
-
-
-# ------------------------------------------------------------------------------------ arguments
-
-
-def _bad_body(detail: str) -> InputError:
-    return InputError([FieldProblem("body", detail, "body")])
-
-
-def _decode(body: bytes, content_type: bytes) -> tuple[Json, bool]:
-    kind = _KINDS.get(content_type) or _kind(content_type)
-    # curl says "form" of whatever -d gives it: a body that begins as JSON is read as JSON.
-    if kind is _Kind.FORM and body.lstrip()[:1] not in (b"{", b"["):
-        try:
-            return dict(parse_pairs(body)), True
-        except ValueError as error:
-            raise _bad_body(str(error)) from None
-    try:
-        return loads(body), False
-    except ValueError as error:
-        raise _bad_body(f"is not JSON: {str(error).removeprefix('not JSON: ')}") from None
-
-
-def _untyped(form: Json) -> Json:
-    """Give the fields of a form as texts and lists of texts, which nothing turns into numbers."""
-    if not isinstance(form, dict):
-        return form
-    return {
-        name: [str(text) for text in value] if isinstance(value, list) else str(value)
-        for name, value in form.items()
-    }
-
-
-class _Kind(Enum):
-    JSON = "json"
-    FORM = "form"
-
-
-_KINDS = {b"application/json": _Kind.JSON}
-"""What nearly every request says."""
-
-
-def _kind(content_type: bytes) -> _Kind:
-    text = content_type.decode("latin-1")
-    media_type = text.partition(";")[0].strip().lower()
-    if media_type == _FORM:
-        return _Kind.FORM
-    if media_type and not media_type.endswith(("/json", "+json")):
-        raise _bad_body(f"is {media_type}; send application/json or {_FORM}")
-    return _Kind.JSON
-
-
-def _captured(name: str, value: str) -> Text:
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            # The router keeps bytes that are not UTF-8 as lone surrogates, which no text has.
-            raise InputError([FieldProblem(name, "is not UTF-8 text", "path")]) from None
-    return Text(value)
-
-
-def _take(argument: Argument, whole: frozenset[str]) -> Take:
-    """Take an argument from its place, or from the first of the others that has it.
-
-    ``whole`` are names of fields: a body that has any of them is no argument as a whole.
-    """
-    if argument.selection is not None:
-        take = _selected(argument.selection)
-    elif argument.location == "whole":
-        take = _from_whole(argument.name, whole)
-    else:
-        take = _PLACES[argument.location](argument)
-    if not argument.others:
-        return take
-    takes = (take, *(_take(other, whole) for other in argument.others))
-
-    def first(given: Given) -> Json | Missing:
-        for each in takes:
-            value = each(given)
-            if value is not MISSING:
-                return value
-        return MISSING
-
-    return first
-
-
-def _selected(selection: Selection) -> Take:
-    find = selection.find
-    if len(selection.names) == 1:
-        # A field, which a form has as a text that is still to get its type.
-        name = selection.names[0]
-        return lambda given: given.fields.get(name, MISSING)
-    return lambda given: MISSING if given.content is MISSING else find(given.content)
-
-
-def _anywhere(argument: Argument) -> Take:
-    name, also_header = argument.name, argument.header
-
-    def take(given: Given) -> Json | Missing:
-        if name in given.captures:
-            return _captured(name, given.captures[name])
-        if name in given.fields:
-            return given.fields[name]
-        if name in given.query:
-            return given.query[name]
-        return given.header(name) if also_header else MISSING
-
-    return take
-
-
-def _from_path(argument: Argument) -> Take:
-    name = argument.name
-
-    def take(given: Given) -> Json | Missing:
-        value = given.captures.get(name)
-        return MISSING if value is None else _captured(name, value)
-
-    return take
-
-
-def _from_cookie(argument: Argument) -> Take:
-    name = argument.name
-    return lambda given: parse_cookies(header(given.scope, b"cookie")).get(name, MISSING)
-
-
-def _from_query(argument: Argument) -> Take:
-    name, also_header = argument.name, argument.header
-
-    def take(given: Given) -> Json | Missing:
-        if name in given.query:
-            return given.query[name]
-        return given.header(name) if also_header else MISSING
-
-    return take
-
-
-def _from_header(argument: Argument) -> Take:
-    name = argument.name
-    return lambda given: given.header(name)
-
-
-def _from_field(argument: Argument) -> Take:
-    name = argument.name
-    return lambda given: given.fields.get(name, MISSING)
-
-
-def _from_content(_: Argument) -> Take:
-    return lambda given: given.content
-
-
-def _from_whole(name: str, whole: frozenset[str]) -> Take:
-    def take(given: Given) -> Json | Missing:
-        if name in given.fields:
-            return given.fields[name]
-        return given.content if whole.isdisjoint(given.fields) else MISSING
-
-    return take
-
-
-_PLACES: Mapping[str, Callable[[Argument], Take]] = {
-    "": _anywhere,
-    "path": _from_path,
-    "query": _from_query,
-    "header": _from_header,
-    "cookie": _from_cookie,
-    "body": _from_field,
-    "content": _from_content,
-}
