@@ -9,7 +9,7 @@ import pytest
 
 from naftiko_run.findings import Severity
 from naftiko_run.flows.steps import StepsFlow
-from naftiko_run.plan.runs import Compiled
+from naftiko_run.plan.compiled import Compiled
 from naftiko_run.server.prepare import NoClient, prepare
 from naftiko_run.settings import Settings
 from tests.cases.serving import Serve, Served, paths, text_of

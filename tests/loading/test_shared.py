@@ -8,7 +8,7 @@ from naftiko_run.findings import Finding
 from naftiko_run.loading.load import Settings, load
 from naftiko_run.loading.schema import check
 from naftiko_run.plan import Options, compile_plan
-from naftiko_run.plan.runs import Compiled
+from naftiko_run.plan.compiled import Compiled
 from naftiko_run.spec.document import Loaded
 from tests.spec.documents import Recorder
 

@@ -11,7 +11,7 @@ from naftiko_run.errors import InputError
 from naftiko_run.findings import Finding
 from naftiko_run.flows.steps import plan_needs
 from naftiko_run.plan import Options, Plan, compile_plan
-from naftiko_run.plan.runs import Compiled
+from naftiko_run.plan.compiled import Compiled
 from naftiko_run.spec.document import Loaded
 from naftiko_run.types import PROGRESS, Binds, Outcome, Reply, Request
 from tests.spec.documents import JSON, document

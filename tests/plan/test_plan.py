@@ -4,7 +4,7 @@ import pytest
 
 from naftiko_run.exposes.units import Listener, Route, Tool
 from naftiko_run.plan import Options, compile_plan
-from naftiko_run.plan.runs import Compiled
+from naftiko_run.plan.compiled import Compiled
 from naftiko_run.spec.document import Loaded
 from naftiko_run.types import Json
 from tests.spec.documents import Recorder, Served, codes, document, serve

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from naftiko_run.cli.status import INVALID, OK
 from naftiko_run.cli.terminal import printable, show
 from naftiko_run.findings import Finding
-from naftiko_run.plan.runs import Call, Run
+from naftiko_run.plan.compiled import Call, Run
 from naftiko_run.plan.served import ServedContent, ServedUnit
 from naftiko_run.server.prepare import NoClient, load_all, prepare, silent_sandboxes, with_files
 from naftiko_run.settings import Settings

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from naftiko_run.exposes.units import Prompt, PromptArgument, Resource
 from naftiko_run.findings import Finding
-from naftiko_run.plan.runs import Compiled
+from naftiko_run.plan.compiled import Compiled
 from naftiko_run.spec.document import Adapter, McpPrompt, McpResource, Parameter
 from naftiko_run.spec.uris import split
 from naftiko_run.types import Argument

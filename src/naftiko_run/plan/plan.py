@@ -13,10 +13,11 @@ from naftiko_run.exposes.units import Listener, Route, SkillServer, Tool, ToolSe
 from naftiko_run.findings import Finding, in_order
 from naftiko_run.plan.apis import Apis, Upstreams
 from naftiko_run.plan.callers import Means, authenticator_of
+from naftiko_run.plan.compiled import Compiled
 from naftiko_run.plan.contents import Contents, contents_of, lacking
 from naftiko_run.plan.forwards import forward_route, leads_to, name_of
 from naftiko_run.plan.names import tool_name
-from naftiko_run.plan.runs import Compiled, Compiler
+from naftiko_run.plan.runs import Compiler
 from naftiko_run.plan.scripts import Scripts
 from naftiko_run.plan.served import ServedContent, ServedUnit
 from naftiko_run.plan.siblings import siblings_of

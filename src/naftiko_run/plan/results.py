@@ -8,7 +8,7 @@ from naftiko_run.flows.flow import Results
 from naftiko_run.mapping.jsonpath import JsonPathError
 from naftiko_run.mapping.shape import paths
 from naftiko_run.spec.document import ConsumedOperation, Output, Response, ResponseContent, Unit
-from naftiko_run.types import Json
+from naftiko_run.types import Json, Outcome, Reply
 
 _CODES = {"outputRawFormat": "E-FORMAT", "outputSchema": "E-FORMAT-SCHEMA"}
 _UNNAMED = {"binary": "application/octet-stream", "text": "text/plain"}
@@ -47,6 +47,12 @@ def promised_of(responses: Sequence[Response]) -> ResponseContent | None:
 def fixed_status(responses: Sequence[Response]) -> int | None:
     """Return the status of every answer that succeeds, None where it is the upstream's."""
     return next((int(response.status) for response in responses if response.fixed), None)
+
+
+def as_reply(outcome: Outcome) -> Reply:
+    """Turn an outcome into a reply: what runs one flow inside another reads it as an upstream's."""
+    content = (("content-type", outcome.media_type),) if outcome.media_type else ()
+    return Reply(outcome.status, (*content, *outcome.headers), outcome.body)
 
 
 def check_promises(spec: ConsumedOperation, unit: Unit, report: Callable[[Finding], None]) -> None:

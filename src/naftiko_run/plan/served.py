@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from naftiko_run.findings import Finding
-from naftiko_run.plan.runs import Compiled
+from naftiko_run.plan.compiled import Compiled
 from naftiko_run.spec.document import Adapter, Unit
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from naftiko_run.plan.runs import Compiled
+from naftiko_run.plan.compiled import Compiled
 from naftiko_run.plan.served import ServedUnit
 from naftiko_run.plan.skills import Action, Sibling
 from naftiko_run.spec.document import Adapter

@@ -9,8 +9,8 @@ from naftiko_run.findings import Finding
 from naftiko_run.flows.flow import CallFlow
 from naftiko_run.flows.parameters import constants
 from naftiko_run.mapping.shape import schema_of
+from naftiko_run.plan.compiled import Compiled
 from naftiko_run.plan.names import properties
-from naftiko_run.plan.runs import Compiled
 from naftiko_run.spec.document import Adapter, Hints, Semantics, Unit
 from naftiko_run.types import Argument, Json
 
