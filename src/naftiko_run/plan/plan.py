@@ -3,11 +3,9 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
 
 from naftiko_run.callers.nonces import Nonces
 from naftiko_run.exposes.auth import Authenticator
-from naftiko_run.exposes.guard import is_loopback
 from naftiko_run.exposes.router import shape, takes_rest
 from naftiko_run.exposes.units import Listener, Route, SkillServer, Tool, ToolServer
 from naftiko_run.findings import Finding, in_order
@@ -21,15 +19,13 @@ from naftiko_run.plan.runs import Compiler
 from naftiko_run.plan.scripts import Scripts
 from naftiko_run.plan.served import ServedContent, ServedUnit
 from naftiko_run.plan.siblings import siblings_of
+from naftiko_run.plan.sites import Site, Sites
 from naftiko_run.plan.skills import Compiled as CompiledSkill
 from naftiko_run.plan.skills import Sibling, Skills
 from naftiko_run.plan.units import route_of, tool_of
 from naftiko_run.scripts.workers import ScriptWorkers
-from naftiko_run.spec.document import Adapter, Document, Info, Loaded, McpResource, Unit
+from naftiko_run.spec.document import Adapter, Document, Loaded, McpResource, Unit
 from naftiko_run.types import Client
-
-DEFAULT_PORTS = {"rest": 8080, "mcp": 9090, "skill": 3011}
-LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,36 +61,6 @@ class Plan:
         )
 
 
-@dataclass(slots=True)
-class _Site:
-    """What gathers at one address and port."""
-
-    address: str
-    port: int
-    routes: list[Route] = field(default_factory=list)
-    servers: list[ToolServer] = field(default_factory=list)
-    skills: list[SkillServer] = field(default_factory=list)
-    adapters: list[str] = field(default_factory=list)
-    infos: list[Info] = field(default_factory=list)
-
-    def listener(self) -> Listener:
-        """Give what serves it; where documents share it, it has no one version."""
-        versions = {info.version for info in self.infos}
-        return Listener(
-            address=self.address,
-            port=self.port,
-            routes=tuple(self.routes),
-            servers=tuple(self.servers),
-            skills=tuple(self.skills),
-            adapters=tuple(self.adapters),
-            title=" and ".join(dict.fromkeys(info.label for info in self.infos)),
-            description="\n\n".join(
-                dict.fromkeys(i.description for i in self.infos if i.description)
-            ),
-            version=versions.pop() if len(versions) == 1 else "",
-        )
-
-
 class Planner:
     """Compiles documents one after the other; they share listeners and adapters' names."""
 
@@ -103,8 +69,7 @@ class Planner:
         self.options = options
         self.client = client
         self.plan = Plan()
-        self.sites: dict[tuple[str, int, str], _Site] = {}
-        self.namespaces: set[str] = set()
+        self.sites = Sites(options.host, options.ports)
 
     def add(self, loaded: Loaded) -> None:
         """Compile a document; what cannot be served of it is left out with its finding."""
@@ -117,12 +82,12 @@ class Planner:
         """Drop what was compiled, but not which names are taken; give the findings."""
         findings = self.plan.findings
         self.plan = Plan()
-        self.sites.clear()
+        self.sites.forget()
         return findings
 
     def finish(self) -> Plan:
         """Give the plan with its listeners."""
-        self.plan.listeners = [site.listener() for site in self.sites.values()]
+        self.plan.listeners = self.sites.listeners()
         self.plan.findings = in_order(self.plan.findings)
         return self.plan
 
@@ -144,7 +109,6 @@ class _Compiler:
         self.options = planner.options
         self.plan = planner.plan
         self.sites = planner.sites
-        self.namespaces = planner.namespaces
         self.means = Means(planner.client, planner.options.nonces)
         self.report: Callable[[Finding], None] = self.plan.findings.append
         self.apis = Apis(
@@ -156,7 +120,7 @@ class _Compiler:
         )
         scripts = Scripts(document.scripting, planner.options.workers)
         self.compiler = Compiler(self.apis, _shared_flows(document), scripts)
-        self.places: list[tuple[_Site, int, Adapter]] = []
+        self.places: list[tuple[Site, int, Adapter]] = []
 
     def run(self) -> None:
         first = len(self.plan.units)
@@ -165,13 +129,13 @@ class _Compiler:
         for written in self.document.adapters:
             if not (written.units or written.resources or written.prompts or written.forwards):
                 continue
-            adapter = self._unique(written)
+            adapter = self.sites.unique(written, self.document, self.report)
             exposed.setdefault(written.namespace, adapter)
             authenticator = authenticator_of(adapter, self.apis.scope, self.means)
             if isinstance(authenticator, Finding):
                 self._left_out(adapter, authenticator)
                 continue
-            site = self._joined(adapter)
+            site = self.sites.joined(adapter, self.document, self.report)
             if adapter.type == "rest":
                 site.routes.extend(self._routes(adapter, authenticator))
                 site.routes.extend(self._forwards(adapter, authenticator))
@@ -180,19 +144,12 @@ class _Compiler:
                 self.places.append((site, len(site.servers) - 1, adapter))
         self._serve_skills(siblings_of(exposed, self.plan.units[first:]))
 
-    def _joined(self, adapter: Adapter) -> _Site:
-        """Return the site of an adapter, which is one of those there from now on."""
-        site = self._site(adapter)
-        site.adapters.append(adapter.namespace)
-        site.infos.append(self.document.info)
-        return site
-
     def _serve_skills(self, siblings: Mapping[str, Sibling]) -> None:
         skills = Skills(siblings, self.report)
         for written in self.document.adapters:
             if not written.skills:
                 continue
-            adapter = self._unique(written)
+            adapter = self.sites.unique(written, self.document, self.report)
             authenticator = authenticator_of(adapter, self.apis.scope, self.means)
             if isinstance(authenticator, Finding):
                 self._left_out(adapter, authenticator)
@@ -202,7 +159,7 @@ class _Compiler:
                 ServedContent(self.loaded.file, adapter, f"skill {each.skill.name}", each.shown)
                 for each in compiled
             )
-            self._joined(adapter).skills.append(
+            self.sites.joined(adapter, self.document, self.report).skills.append(
                 SkillServer(
                     namespace=adapter.namespace,
                     skills=tuple(each.skill for each in compiled),
@@ -246,7 +203,7 @@ class _Compiler:
         )
         if adapter.type == "rest":
             routes = (route_of(unit, adapter, finding) for unit in adapter.units)
-            site = self._joined(adapter)
+            site = self.sites.joined(adapter, self.document, self.report)
             site.routes.extend(routes)
             site.routes.extend(forward_route(f, adapter, finding) for f in adapter.forwards)
 
@@ -264,53 +221,6 @@ class _Compiler:
             for f in self.loaded.findings
             if not (f.code == "I-VAR-UNSET" and f.path and f.path[-1] in covered)
         ]
-
-    def _unique(self, adapter: Adapter) -> Adapter:
-        """Give the second adapter of one namespace another prefix: both stay reachable."""
-        if adapter.namespace not in self.namespaces:
-            self.namespaces.add(adapter.namespace)
-            return adapter
-        # Names that are written in this document are kept for those that have them.
-        taken = self.namespaces.union(a.namespace for a in self.document.adapters)
-        names = (f"{adapter.namespace}-{number}" for number in count(2))
-        name = next(name for name in names if name not in taken)
-        self.namespaces.add(name)
-        self.report(
-            adapter.where.at("namespace").warning(
-                "W-ADAPTER-DUP",
-                f"another adapter is called {adapter.namespace!r}: this one is served as {name!r}",
-                "give each adapter a namespace of its own",
-            )
-        )
-        return replace(adapter, namespace=name, written_as=adapter.namespace)
-
-    # --------------------------------------------------------------------------------- where
-
-    def _site(self, adapter: Adapter) -> _Site:
-        port = self.options.ports.get(adapter.namespace, adapter.port)
-        if port is None:
-            port = DEFAULT_PORTS[adapter.type]
-        address = self._address(adapter)
-        key = (address, port, adapter.namespace if port == 0 else "")
-        return self.sites.setdefault(key, _Site(address, port))
-
-    def _address(self, adapter: Adapter) -> str:
-        host = self.options.host or LOOPBACK
-        written = adapter.address
-        if not written or written == host:
-            return host
-        if is_loopback(written):
-            return LOOPBACK if written == "localhost" else written
-        if self.options.host in ("0.0.0.0", "::"):  # noqa: S104 - as the operator asked
-            return written
-        self.report(
-            adapter.where.at("address").notice(
-                "I-ADDRESS",
-                f"address {written!r} is not used: {adapter.namespace!r} listens on {host}",
-                f"start with --host {written} to publish it",
-            )
-        )
-        return host
 
     # --------------------------------------------------------------------------------- units
 
