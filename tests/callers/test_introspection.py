@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +14,13 @@ from naftiko_run.callers.claims import Policy
 from naftiko_run.callers.introspection import KEPT, MAX_ASKED, Client, IntrospectedTokens
 from naftiko_run.callers.oauth2 import REFUSED, Resource, oauth2
 from naftiko_run.exposes.auth import Refusal, settled
-from tests.callers.issuer import CLIENT, RESOURCE, SECRET, Issuer, issuing, json_reply
+from tests.callers.issuer import CLIENT, RESOURCE, SECRET, Issuer, json_reply
 from tests.callers.serving import Upstream, capability, serving
 from tests.e2e.upstream import Received, Reply
 
 pytestmark = pytest.mark.anyio
 
 OPAQUE = "opaque"
-
-
-@pytest.fixture(scope="module")
-def _issuer() -> Iterator[Issuer]:
-    with issuing() as each:
-        yield each
-
-
-@pytest.fixture
-def issuer(_issuer: Issuer) -> Issuer:
-    return _issuer.renewed()
 
 
 class Gate:

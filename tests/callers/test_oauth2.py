@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -43,18 +43,6 @@ pytestmark = pytest.mark.anyio
 
 OTHER = RSAKey.generate_key(2048, {"kid": "other"})
 PLACE = "https://ships.example/.well-known/oauth-protected-resource/mcp"
-
-
-@pytest.fixture(scope="module")
-def _issuer() -> Iterator[Issuer]:
-    with issuing() as each:
-        yield each
-
-
-@pytest.fixture
-def issuer(_issuer: Issuer) -> Issuer:
-    """Give an authorization server that nobody has asked yet."""
-    return _issuer.renewed()
 
 
 @pytest.fixture

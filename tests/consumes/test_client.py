@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 import pytest
 
-from naftiko_run.consumes.client import ENGINES, ClientLimits, create_client
+from naftiko_run.consumes.client import ClientLimits, create_client
 from naftiko_run.errors import (
     NaftikoError,
     UnreadableReply,
@@ -48,12 +48,6 @@ BODY = b'{"data":' + b"[1,2,3]," * 100 + b"0}"
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture(params=list(ENGINES))
-def engine(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from naftiko_run.consumes.client import ENGINES, ClientLimits, create_client
+from naftiko_run.consumes.client import ClientLimits, create_client
 from naftiko_run.errors import (
     UnreadableReply,
     UpstreamError,
@@ -26,6 +26,7 @@ from tests.consumes.upstreams import (
     answer_and_reset,
     ok,
     proxy,
+    three_events,
     upstream,
 )
 
@@ -38,12 +39,6 @@ PATIENCE = 10
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture(params=list(ENGINES))
-def engine(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
 
 
 @pytest.fixture
@@ -279,18 +274,7 @@ async def test_replies_without_a_body_leave_the_connection_usable(
 
 async def test_each_piece_comes_when_it_is_sent(client: StreamingClient) -> None:
     more = asyncio.Event()
-
-    async def behave(connection: Connection) -> None:
-        await connection.request()
-        await connection.send(CHUNKED)
-        for number in range(3):
-            await connection.send(b"8\r\ndata: %d\n\r\n" % number)
-            await more.wait()
-            more.clear()
-        await connection.send(b"0\r\n\r\n")
-        await connection.hang()
-
-    async with upstream(behave) as api:
+    async with upstream(three_events(CHUNKED, more)) as api:
         streamed = await client.stream(Request("GET", api.url))
         came = []
         async for piece in streamed:

@@ -231,6 +231,22 @@ def endless(head: bytes, piece: bytes) -> Behaviour:
     return behave
 
 
+def three_events(head: bytes, more: asyncio.Event) -> Behaviour:
+    """Give three events in chunks, each after the first when ``more`` is set."""
+
+    async def behave(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(head)
+        for number in range(3):
+            await connection.send(b"8\r\ndata: %d\n\r\n" % number)
+            await more.wait()
+            more.clear()
+        await connection.send(b"0\r\n\r\n")
+        await connection.hang()
+
+    return behave
+
+
 async def echo(connection: Connection) -> None:
     """Give back each request's body."""
     while True:

@@ -1,12 +1,11 @@
 """What a listener answers beside its routes, over in-process ASGI."""
 
-from typing import Any
-
 import pytest
 
 from naftiko_run.exposes.listener import ListenerApp
 from naftiko_run.exposes.units import Listener, Route, ToolServer
 from naftiko_run.types import Inputs, Outcome
+from tests.exposes.listeners import status
 
 pytestmark = pytest.mark.anyio
 
@@ -19,26 +18,6 @@ async def by_route(_: Inputs) -> Outcome:
 
 def route(method: str, path: str) -> Route:
     return Route(method=method, path=path, adapter="api", name="", description="", flow=by_route)
-
-
-async def status(app: ListenerApp, method: str, path: str) -> int:
-    scope = {
-        "type": "http",
-        "method": method,
-        "path": path,
-        "query_string": b"",
-        "headers": [(b"host", b"localhost")],
-    }
-    sent: list[Any] = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b""}
-
-    async def send(message: Any) -> None:  # noqa: ANN401 - an ASGI message
-        sent.append(message)
-
-    await app(scope, receive, send)
-    return int(sent[0]["status"])
 
 
 async def listening(*routes: Route, server: ToolServer | None = None) -> ListenerApp:

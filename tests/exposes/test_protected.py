@@ -10,6 +10,7 @@ from naftiko_run.exposes.problems import Problem
 from naftiko_run.exposes.protected import WELL_KNOWN, documents, metadata_address
 from naftiko_run.exposes.units import Listener, Route, SkillServer, ToolServer
 from naftiko_run.types import Inputs, Outcome
+from tests.exposes.listeners import status
 
 pytestmark = pytest.mark.anyio
 
@@ -94,26 +95,6 @@ def route(method: str, path: str) -> Route:
         flow=by_route,
         authenticator=ONE,
     )
-
-
-async def status(app: ListenerApp, method: str, path: str) -> int:
-    scope = {
-        "type": "http",
-        "method": method,
-        "path": path,
-        "query_string": b"",
-        "headers": [(b"host", b"localhost")],
-    }
-    sent: list[Any] = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b""}
-
-    async def send(message: Any) -> None:  # noqa: ANN401 - an ASGI message
-        sent.append(message)
-
-    await app(scope, receive, send)
-    return int(sent[0]["status"])
 
 
 async def listening(**served: Any) -> ListenerApp:  # noqa: ANN401 - a record's fields

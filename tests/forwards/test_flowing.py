@@ -20,6 +20,7 @@ from tests.consumes.upstreams import (
     answer_and_reset,
     echo,
     ok,
+    three_events,
     upstream,
 )
 from tests.e2e import process
@@ -246,19 +247,8 @@ async def test_a_caller_who_leaves_takes_the_upstream_request_along(
 
 async def test_events_come_one_by_one(tmp_path: Path, engine: str) -> None:
     more = asyncio.Event()
-
-    async def events(connection: Connection) -> None:
-        await connection.request()
-        await connection.send(CHUNKED)
-        for number in range(3):
-            await connection.send(b"8\r\ndata: %d\n\r\n" % number)
-            await more.wait()
-            more.clear()
-        await connection.send(b"0\r\n\r\n")
-        await connection.hang()
-
     async with (
-        upstream(events) as api,
+        upstream(three_events(CHUNKED, more)) as api,
         serving(tmp_path, document(api.url), engine=engine) as served,
         served.calling() as caller,
     ):

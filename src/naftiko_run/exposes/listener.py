@@ -154,7 +154,8 @@ class ListenerApp:
         return skills.claims(path) and not (self._mixed and self.rest.serves(scope))
 
     async def _answer(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = await self._refusal(path, scope)
+        face = self.endpoints.get(path.rstrip("/") or "/")
+        refusal = await self._refusal(path, face, scope)
         if refusal is not None:
             await send_problem(send, refusal.problem, refusal.headers)
             return
@@ -162,7 +163,6 @@ class ListenerApp:
             body, media_type = self.pages[path]
             await send_bytes(send, 200, body, media_type)  # the server keeps the body of a HEAD
             return
-        face = self.endpoints.get(path.rstrip("/") or "/")
         if face is not None:
             await self._called(face, scope, receive, send)
             return
@@ -181,11 +181,10 @@ class ListenerApp:
         finally:
             load.under_way -= 1
 
-    async def _refusal(self, path: str, scope: Scope) -> Refusal | None:
+    async def _refusal(self, path: str, face: McpFace | None, scope: Scope) -> Refusal | None:
         """Say why an endpoint or a page is refused; some pages are for everybody."""
         if path in self._public:
             return None
-        face = self.endpoints.get(path.rstrip("/") or "/")
         asked = self._asked if path in self.pages else ()
         if face is not None:
             authenticator = self._authenticators.get(face.namespace)

@@ -33,6 +33,7 @@ from naftiko_run.exposes.mcp_protocol import (
     McpError,
 )
 from naftiko_run.exposes.mcp_results import Calls, too_deep
+from naftiko_run.exposes.messages import send_whole
 from naftiko_run.exposes.trace import traced_as
 from naftiko_run.exposes.units import Tool, ToolServer
 from naftiko_run.mapping.json_codec import dumps, loads
@@ -394,11 +395,10 @@ def _read(body: bytes) -> dict[str, Any] | None:
 
 async def _acknowledge(send: Send, media_type: bytes) -> None:
     """Accept a notification: none of those that clients send changes anything without a session."""
-    fields = [(b"content-length", b"0")]
+    fields = b"content-length: 0\r\n"
     if media_type:
-        fields.append((b"content-type", media_type))
-    await send({"type": "http.response.start", "status": 202, "headers": fields})
-    await send({"type": "http.response.body", "body": b""})
+        fields += b"content-type: %s\r\n" % media_type
+    await send_whole(send, 202, fields, b"")
 
 
 async def _refuse(send: Send, request_id: Json, error: McpError, version: str) -> None:
@@ -412,24 +412,10 @@ async def _send(send: Send, request_id: Json, result: bytes) -> None:
     await send_json(send, 200, body)
 
 
-async def send_json(send: Send, status: int, body: bytes) -> None:
+def send_json(send: Send, status: int, body: bytes) -> Awaitable[None]:
     """Send an answer of the protocol."""
-    whole = getattr(send, "whole", None)
-    if whole is not None:
-        fields = b"content-length: %d\r\ncontent-type: application/json\r\n" % len(body)
-        whole(status, fields, body)
-        return
-    await send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [
-                (b"content-length", b"%d" % len(body)),
-                (b"content-type", b"application/json"),
-            ],
-        }
-    )
-    await send({"type": "http.response.body", "body": body})
+    fields = b"content-length: %d\r\ncontent-type: application/json\r\n" % len(body)
+    return send_whole(send, status, fields, body)
 
 
 def _text(fields: Mapping[bytes, bytes], name: bytes) -> str:

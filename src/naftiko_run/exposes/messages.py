@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from urllib.parse import unquote_to_bytes
 
 from starlette.types import Receive, Scope, Send
@@ -184,40 +184,32 @@ async def linger(receive: Receive) -> None:
 
 
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
-_JSON = (b"content-type", b"application/json")
 _NOSNIFF_LINE = b"x-content-type-options: nosniff\r\n"
 _NOSNIFF_JSON_LINES = _NOSNIFF_LINE + b"content-type: application/json\r\n"
 _BREAK = re.compile(r"[\r\n\0]")
 
 
-async def send_bytes(
+def send_bytes(
     send: Send, status: int, body: bytes, media_type: str, headers: Headers = ()
-) -> None:
+) -> Awaitable[None]:
     """Send a whole answer."""
+    return send_whole(send, status, *_written(status, body, media_type, headers))
+
+
+async def send_whole(send: Send, status: int, fields: bytes, body: bytes) -> None:
+    """Send an answer that is there as a whole; each of its field lines has its end."""
     whole = getattr(send, "whole", None)
     if whole is not None:
-        whole(status, *_written(status, body, media_type, headers))
+        whole(status, fields, body)
         return
-    fields = [_NOSNIFF]
-    if status == 204:
-        pass  # without content there is nothing that has a media type
-    elif media_type == "application/json":
-        fields.append(_JSON)
-    elif media_type:
-        fields.append((b"content-type", media_type.encode("latin-1", "replace")))
-    if status >= 200 and status not in (204, 304):
-        fields.append((b"content-length", b"%d" % len(body)))
-    else:
-        body = b""
-    if headers:
-        fields += [(n.encode("latin-1"), v.encode("latin-1", "replace")) for n, v in headers]
-    await send({"type": "http.response.start", "status": status, "headers": fields})
+    pairs = [tuple(line.split(b": ", 1)) for line in fields.split(b"\r\n")[:-1]]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_problem(send: Send, problem: Problem, headers: Headers = ()) -> None:
+def send_problem(send: Send, problem: Problem, headers: Headers = ()) -> Awaitable[None]:
     """Send a problem document."""
-    await send_bytes(send, problem.status, problem.dumps(), MEDIA_TYPE, headers)
+    return send_bytes(send, problem.status, problem.dumps(), MEDIA_TYPE, headers)
 
 
 def _written(status: int, body: bytes, media_type: str, headers: Headers) -> tuple[bytes, bytes]:

@@ -124,11 +124,7 @@ class Exchange:
         if self._waiting is not None:
             self._wake()
         elif not self._asked:
-            chunks = self._chunks
-            if chunks is None:
-                self.scope[WHOLE_BODY] = b""
-            else:
-                self.scope[WHOLE_BODY] = b"".join(chunks)
+            self.scope[WHOLE_BODY] = b"".join(self._chunks or ())
 
     def lose(self) -> None:
         """Learn that the caller is gone."""
@@ -149,7 +145,7 @@ class Exchange:
             self._line.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         while not (self.gone or self.complete):
             if self._chunks or not (self._more or self._given):
-                body = b"" if not self._chunks else b"".join(self._chunks)
+                body = b"".join(self._chunks or ())
                 self._chunks, self.size = None, 0
                 self._given = not self._more
                 return {"type": "http.request", "body": body, "more_body": self._more}

@@ -10,7 +10,6 @@ bytes that they came as; and who takes nothing of an answer for :data:`TAKING_SE
 """
 
 import asyncio
-import json
 import logging
 import socket
 import struct
@@ -26,7 +25,8 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from naftiko_run.exposes.messages import STREAMED
-from naftiko_run.server.exchange import BUFFERED, Exchange
+from naftiko_run.exposes.problems import MEDIA_TYPE, Problem
+from naftiko_run.server.exchange import BUFFERED, Exchange, status_line
 
 MAX_HEAD = 64 * 1024
 MAX_MESSAGE = 64 * 1024 * 1024
@@ -156,7 +156,7 @@ class HttpProtocol(asyncio.Protocol):
             self._rest = _NOTHING
             self._hold_reading()
         except httptools.HttpParserError:
-            self._refuse(400, "Bad Request", "this is no HTTP/1.1 request")
+            self._refuse(Problem(400, "this is no HTTP/1.1 request"))
             return
         if messages != self._messages:
             self._size = 0
@@ -164,7 +164,7 @@ class HttpProtocol(asyncio.Protocol):
         self._size += len(data)
         if self._in_head:
             if self._size > MAX_HEAD:
-                self._refuse(431, "Request Header Fields Too Large", "the head is too large")
+                self._refuse(Problem(431, "the head is too large"))
             elif self._size == len(data):
                 self.due = self._loop.time() + self.head_seconds
         elif self._size > MAX_MESSAGE:
@@ -334,8 +334,7 @@ class HttpProtocol(asyncio.Protocol):
             self._transport.abort()
             return
         exchange.keep = False
-        status, body = 500, _problem(500, "Internal Server Error", "the server's log tells why")
-        exchange.whole(status, _problem_fields(body), body)
+        exchange.whole(500, *_written(Problem(500, "the server's log tells why")))
 
     # -------------------------------------------------------------------------------- timely
 
@@ -372,10 +371,9 @@ class HttpProtocol(asyncio.Protocol):
             self._close()
         else:
             seconds = f"{self.head_seconds:g}"
-            detail = f"no whole head came within {seconds} seconds"
-            self._refuse(408, "Request Timeout", detail)
+            self._refuse(Problem(408, f"no whole head came within {seconds} seconds"))
 
-    def _refuse(self, status: int, title: str, detail: str) -> None:
+    def _refuse(self, problem: Problem) -> None:
         if self._transport.is_closing():
             return
         answering = self._answering
@@ -386,10 +384,9 @@ class HttpProtocol(asyncio.Protocol):
             return
         if answering is not None:
             answering.lose()
-        body = _problem(status, title, detail)
+        fields, body = _written(problem)
         self._transport.write(
-            b"HTTP/1.1 %d %s\r\n%sconnection: close\r\n\r\n%s"
-            % (status, title.encode(), _problem_fields(body), body)
+            b"%s%sconnection: close\r\n\r\n%s" % (status_line(problem.status), fields, body)
         )
         self._close()
 
@@ -440,7 +437,7 @@ def _target(url: bytes, scope: Scope) -> None:
     else:
         parsed = httptools.parse_url(url)
         raw, query = parsed.path or b"", parsed.query or b""
-    path = raw.decode("latin-1") if not raw.isascii() else raw.decode("ascii")
+    path = raw.decode("latin-1")
     scope["path"] = unquote(path) if "%" in path else path
     scope["raw_path"] = raw
     scope["query_string"] = query
@@ -457,10 +454,8 @@ def _lines(fields: list[tuple[bytes, bytes]]) -> bytes:
     return _known[1]
 
 
-def _problem(status: int, title: str, detail: str) -> bytes:
-    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    return json.dumps(problem).encode()
-
-
-def _problem_fields(body: bytes) -> bytes:
-    return b"content-type: application/problem+json\r\ncontent-length: %d\r\n" % len(body)
+def _written(problem: Problem) -> tuple[bytes, bytes]:
+    """Write the field lines of a problem's answer, and its body."""
+    body = problem.dumps()
+    fields = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
+    return fields.encode(), body
