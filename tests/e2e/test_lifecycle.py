@@ -427,15 +427,9 @@ def test_stopping_under_load_loses_no_request(
         process.signal(number)
         assert process.wait() == 0
         load.join()
-        # A connection that the system completes between the last accept and the close of the
-        # socket is reset by the system: nobody accepted it, so it counts as refused. Whatever was
-        # accepted was answered: as many as the upstream received.
-        resets = [name for name in load.results if name.startswith("lost: ConnectionReset")]
-        unaccepted = 0 if kept else sum(load.results.pop(name) for name in resets)
-        assert unaccepted <= 2, load.results  # a backlog that was not emptied would be many
         assert set(load.results) == {"answered", "refused"}, load.results
         assert load.results["answered"] == len(upstream.received)
-        assert load.results["refused"] + unaccepted == CONNECTIONS
+        assert load.results["refused"] == CONNECTIONS
         assert process.err.text == ""
 
 

@@ -17,6 +17,7 @@ from typing import cast
 import uvicorn
 from starlette.types import ASGIApp
 
+from naftiko_run.server.backlog import accept_last
 from naftiko_run.server.protocol import HttpProtocol
 
 BACKLOG = 2048
@@ -24,8 +25,6 @@ GRACE_SECONDS = 30
 """How long requests in flight may take after the process was asked to stop."""
 
 _IDLE_SECONDS = 0.5
-_CLOSING_SECONDS = 0.01
-"""How long the event loop may take to let go of a listening socket."""
 _log = logging.getLogger("naftiko_run.server")
 
 
@@ -137,13 +136,7 @@ class HttpServer:
         backlog, self._backlog = self._backlog, None
         if backlog is None:
             return
-        await asyncio.sleep(_CLOSING_SECONDS)
-        last = []
-        with backlog, contextlib.suppress(BlockingIOError):
-            backlog.listen(0)
-            while True:
-                connection, _ = backlog.accept()
-                last.append(asyncio.ensure_future(self.take(connection)))
+        last = [asyncio.ensure_future(self.take(c)) for c in await accept_last(backlog)]
         if last:
             await asyncio.wait(last)
 

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from naftiko_run.server.backlog import accept_last
 from naftiko_run.server.http import GRACE_SECONDS, HttpServer
 
 ENVIRONMENT = "NAFTIKO_WORKER"
@@ -277,7 +278,7 @@ class Supervisor:
         self._stopping = True
         for task in self._tasks:
             task.cancel()
-        self._accept_last()
+        await self._accept_last()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GRACE_SECONDS):
                 while self._pending:  # noqa: ASYNC110 - room comes without an event
@@ -295,19 +296,16 @@ class Supervisor:
         self.kill()
         await self._ended()
 
-    def _accept_last(self) -> None:
+    async def _accept_last(self) -> None:
         """Take who waits in the backlogs: connected already, and reset if the sockets closed."""
         loop = asyncio.get_running_loop()
         sockets, self._listening = self._listening, {}
-        for name, sock in sockets.items():
+        for sock in sockets.values():
             loop.remove_reader(sock)
-            # Nothing may stand between the last accept and the close: who came then is reset.
-            with sock, contextlib.suppress(OSError):
-                sock.listen(0)
-                while True:
-                    connection, _ = sock.accept()
-                    self._pending.append((name, connection))
-                    self._hand_over()
+        lasts = await asyncio.gather(*(accept_last(sock) for sock in sockets.values()))
+        for name, last in zip(sockets, lasts, strict=True):
+            self._pending += [(name, connection) for connection in last]
+        self._hand_over()
 
     async def _ended(self) -> None:
         await asyncio.gather(*(worker.process.wait() for worker in self._alive))
