@@ -573,7 +573,7 @@ async def test_the_time_limit_covers_the_whole_reply(engine: str, behaviour: Beh
     ):
         start = time.monotonic()
         error = await fails(client, Request("POST", f"{api.url}/?token=s3cret", (), b"{}"))
-        assert 0.25 < time.monotonic() - start < 2
+        assert 0.25 < time.monotonic() - start < LIMITS.timeout
         assert type(error) is UpstreamTimeout
         assert str(error) == (f"localhost:{api.port} gave no complete reply within 0.3 seconds")
         async with asyncio.timeout(1):
@@ -606,7 +606,7 @@ async def test_the_time_limit_covers_the_wait_for_a_connection(engine: str) -> N
     async with opened(engine, limits) as client, upstream(answer_and_hang(b"")) as api:
         start = time.monotonic()
         errors = await asyncio.gather(*[fails(client, Request("GET", api.url)) for _ in range(3)])
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < LIMITS.timeout
     assert {type(error) for error in errors} == {UpstreamTimeout}
 
 
@@ -724,14 +724,14 @@ async def test_a_cancelled_call_ends_at_once(client: Client) -> None:
         start = time.monotonic()
         with pytest.raises(asyncio.CancelledError):
             await call
-        assert time.monotonic() - start < 0.5
+        assert time.monotonic() - start < LIMITS.timeout / 2
 
 
 @pytest.mark.parametrize("reply", [b"", CHUNKED, CHUNKED + b"11170\r\n" + b"x" * 70_000 + b"\r\n"])
 async def test_a_cancelled_call_frees_its_connection(engine: str, reply: bytes) -> None:
     # pyreqwest 0.15 only does so once a reply has begun to stream; before, at the time limit.
     late = engine == "pyreqwest" and len(reply) < 65_536
-    limits = replace(LIMITS, timeout=1, connections=1)
+    limits = replace(LIMITS, timeout=3, connections=1)
     async with opened(engine, limits) as client, upstream(answer_and_hang(reply)) as api:
         call = asyncio.create_task(client.send(Request("GET", api.url)))
         await api.asked.wait()
@@ -740,10 +740,10 @@ async def test_a_cancelled_call_frees_its_connection(engine: str, reply: bytes) 
         start = time.monotonic()
         with pytest.raises(asyncio.CancelledError):
             await call
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(9):
             await api.closed()
         took = time.monotonic() - start
-        assert (took > 0.6) if late else (took < 0.5)
+        assert (took > 2) if late else (took < 2)
 
 
 async def test_a_client_may_be_closed_twice(client: Client) -> None:

@@ -576,14 +576,15 @@ def test_a_name_is_looked_up_once_for_many_connections() -> None:
     ids=["silent", "refused", "both"],
 )
 def test_every_address_of_a_name_is_tried(addresses: list[str], least: float, most: float) -> None:
-    async def life() -> None:
+    async def life() -> float:
         async with opened() as client, upstream(echo) as api:
             start = time.monotonic()
             await client.send(Request("POST", f"http://api.test:{api.port}", (), b"x"))
-            assert least < time.monotonic() - start < most
+            return time.monotonic() - start
 
     with asyncio.Runner(loop_factory=lambda: Names(*addresses)) as runner:
-        runner.run(life())
+        # The machine may be busy with something else for a moment, though hardly every time.
+        assert least < min(runner.run(life()) for _ in range(3)) < most
 
 
 def test_a_name_whose_addresses_all_fail_is_looked_up_again() -> None:

@@ -138,6 +138,8 @@ async def upstream(
         task = asyncio.get_running_loop().create_task(connected(reader, writer))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+        # A task that is cancelled before its first step never comes to close anything.
+        task.add_done_callback(lambda _: writer.close())
 
     server = await asyncio.start_server(
         accept, "127.0.0.1", 0, ssl=tls, ssl_shutdown_timeout=0.1 if tls else None

@@ -8,7 +8,6 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -188,12 +187,12 @@ async def test_the_event_loop_goes_on_while_scripts_run(workers: ScriptWorkers) 
         *(result(workers, "python", loop, Limits(10**9, 400)) for _ in range(2)),
         return_exceptions=True,
     )
-    longest, last = 0.0, monotonic()
+    turns = 0
     while not running.done():
         await asyncio.sleep(0.005)
-        longest, last = max(longest, monotonic() - last), monotonic()
+        turns += 1
     assert all("exceeded the timeout limit (400 ms)" in str(each) for each in running.result())
-    assert longest < 0.3
+    assert turns > 9  # about 80, where nothing else runs
 
 
 async def started(workers: ScriptWorkers, language: str) -> tuple[asyncio.Task[Any], int]:
