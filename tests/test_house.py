@@ -41,7 +41,7 @@ HOUSE = {
     "settings": room(),
     "folders": room(),
     "spec": room(),
-    "mapping": room("spec", "orjson msgspec"),
+    "mapping": room("spec", "orjson"),
     "loading": room("spec codes folders", "yaml jsonschema_rs orjson"),
     "consumes": room(
         "mapping spec",
@@ -61,6 +61,9 @@ HOUSE = {
     "__main__": room("cli"),
     "__init__": room(),
 }
+RECORDS = "msgspec"
+"""What records are made of, in every room, as if it stood in the standard library."""
+
 WITHOUT_BASE = {"types", "findings", "errors", "version", "sandbox"}
 
 
@@ -80,7 +83,7 @@ class Import:
         if row is None:
             return self._say(f"{self.room} has no row in HOUSE")
         if top != "naftiko_run":
-            allowed = top in row.libraries or top in sys.stdlib_module_names
+            allowed = top in row.libraries | sys.stdlib_module_names | {RECORDS}
             return None if allowed else self._say(f"{self.room} must not know {top or self.name}")
         other = rest.partition(".")[0]
         base = frozenset() if self.room in WITHOUT_BASE else BASE

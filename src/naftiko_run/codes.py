@@ -6,16 +6,16 @@ Codes are stable: one that is no longer given keeps its row. ``docs/diagnostics.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from textwrap import dedent
+
+from msgspec import Struct
 
 from naftiko_run.findings import Severity
 
 _SEVERITIES = {"E": Severity.ERROR, "W": Severity.WARNING, "I": Severity.NOTICE}
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(Struct, frozen=True):
     """One code; ``example`` is the part of a document (or the command) that brings it up."""
 
     code: str

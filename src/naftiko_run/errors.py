@@ -17,7 +17,8 @@ Texts of these errors reach callers, so they never hold a secret, a query string
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from naftiko_run.findings import Finding
 
@@ -35,8 +36,7 @@ class DocumentError(NaftikoError):
         super().__init__("\n".join(map(str, self.findings)))
 
 
-@dataclass(frozen=True, slots=True)
-class FieldProblem:
+class FieldProblem(Struct, frozen=True):
     """What is wrong with one field of a call: its name as the caller knows it."""
 
     field: str

@@ -5,8 +5,10 @@ Every code is stable. ``docs/diagnostics.md`` documents each with an example.
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 DocPath = tuple[str | int, ...]
 """Where a value stands inside a document: keys and indexes from the root."""
@@ -20,8 +22,7 @@ class Severity(StrEnum):
     NOTICE = "notice"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """One thing found in a document.
 
     ``line`` and ``column`` count from 1; 0 means that the finding is about the file as a whole.

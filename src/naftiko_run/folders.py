@@ -10,11 +10,12 @@ import logging
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from mimetypes import MimeTypes
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote_to_bytes
+
+from msgspec import Struct
 
 MOST_BYTES = 10 * 1024 * 1024
 """How large a file may be where the adapter says nothing."""
@@ -42,8 +43,7 @@ class TooLargeError(ValueError):
     """A file that is larger than may be sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Struct, frozen=True):
     """A file of a folder: the segments of its path below the folder, and what tells its state.
 
     ``path`` is where it really lies, ``size`` is in bytes, ``changed`` in nanoseconds.

@@ -1,8 +1,11 @@
 """The options of the command line and their environment variables: one table, read in one place."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
+
+from naftiko_run.types import without
 
 DEFAULT_TIMEOUT = 30.0
 
@@ -11,8 +14,7 @@ class UsageError(Exception):
     """A wrong use of the command line: one line for people, exit status 2."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class Option(Struct, frozen=True, kw_only=True):
     """One option: its flag, environment variable, and what ``--help`` says of it."""
 
     flag: str
@@ -119,8 +121,7 @@ OPTIONS: tuple[Option, ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Struct, frozen=True, kw_only=True):
     """What the options say, checked; ``variables`` and upstream URLs are never printed.
 
     ``from_environment`` are the names that no option gave, as ``--port NAME``, ``--upstream NAME``.
@@ -128,10 +129,10 @@ class Settings:
 
     host: str = ""
     ports: Mapping[str, int] = field(default_factory=dict)
-    upstreams: Mapping[str, str] = field(default_factory=dict, repr=False)
+    upstreams: Mapping[str, str] = field(default_factory=dict)
     origin: str = ""
     from_environment: frozenset[str] = frozenset()
-    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    variables: Mapping[str, str] = field(default_factory=dict)
     sandbox: bool = False
     sandbox_database: str = ":memory:"
     import_path: tuple[Path, ...] = ()
@@ -143,6 +144,9 @@ class Settings:
     timeout: float = DEFAULT_TIMEOUT
     log_level: str = "warning"
     log_format: str = "text"
+
+    def __repr__(self) -> str:
+        return without(self, "upstreams", "variables")
 
 
 def pairs(option: str, values: list[str]) -> dict[str, str]:

@@ -3,18 +3,27 @@
 No room imports its neighbour; :mod:`naftiko_run.plan` passes these across.
 """
 
+import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
+
+from msgspec import Struct, field
 
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 """A JSON value (RFC 8259)."""
 
 Inputs = Mapping[str, Json]
 """Named, typed values; a name that is absent was not given (``None`` is an explicit null)."""
+
+
+def without(record: Struct, *hidden: str) -> str:
+    """Write a record as its ``repr`` does, but for fields that are not to be seen."""
+    shown = (name for name in record.__struct_fields__ if name not in hidden)
+    fields = ", ".join(f"{name}={getattr(record, name)!r}" for name in shown)
+    return f"{type(record).__name__}({fields})"
 
 
 class Missing(Enum):
@@ -47,8 +56,7 @@ Headers = tuple[tuple[str, str], ...]
 """Header fields in order; names of a :class:`Reply` are lower case."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Input:
+class Input(Struct, frozen=True, kw_only=True):
     """A value that an operation needs or a unit takes.
 
     ``location`` is ``path``, ``query``, ``header``, ``cookie`` or ``body``; ``content`` is the
@@ -68,7 +76,7 @@ class Input:
     default: Json | Missing = MISSING
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Selection:
     """A part of a request body: ``find`` gives it, MISSING where the path leads nowhere.
 
@@ -77,13 +85,12 @@ class Selection:
     """
 
     path: str
-    find: Callable[[Json], Json | Missing] = field(repr=False, compare=False)
+    find: Callable[[Json], Json | Missing] = dataclasses.field(repr=False, compare=False)
     first: str | None = None
     names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Argument(Input):
+class Argument(Input, frozen=True, kw_only=True):
     """A value that a caller may give to a unit.
 
     ``key`` is its key in :data:`Inputs`: the name, or ``place.name`` where a name is taken from
@@ -97,8 +104,7 @@ class Argument(Input):
     others: tuple["Argument", ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """One HTTP request, ready to send: the URL is absolute and fully percent-encoded."""
 
     method: str
@@ -113,8 +119,7 @@ class Request:
         return f"Request({self.method} {scheme}{mark}{authority.rpartition('@')[2]})"
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """An upstream's whole answer, its content coding already removed."""
 
     status: int
@@ -134,8 +139,7 @@ class Reply:
         return (self.header("content-type") or "").partition(";")[0].strip().lower()
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What a flow gives to a face.
 
     ``body`` and ``media_type`` are the bytes to send as they are (an upstream's own, or JSON that
@@ -182,8 +186,7 @@ class Client(Protocol):
         """Close every connection."""
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(Struct, frozen=True):
     """A request's body as it comes; ``length`` is in bytes, None where only its end tells it.
 
     What ``chunks`` raises comes out of the call or of its reply, and the request is given up.
@@ -232,8 +235,7 @@ class StreamingClient(Client, Protocol):
         """Send one request, with its own body or an upload's, and read the head of the reply."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forwarded:
+class Forwarded(Struct, frozen=True, kw_only=True):
     """A caller's request that is passed on.
 
     ``path`` is what remains of the path, and ``query`` the query, both as they were sent.

@@ -10,12 +10,12 @@ import traceback
 import zlib
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
+from msgspec.structs import replace
 
 from naftiko_run.consumes.client import ClientLimits, create_client
 from naftiko_run.errors import (

@@ -8,11 +8,11 @@ import time
 import tracemalloc
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from naftiko_run.consumes.client import ClientLimits, create_client
 from naftiko_run.consumes.engines.deadlines import Deadlines

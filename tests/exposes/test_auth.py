@@ -1,10 +1,10 @@
 """What an exposed adapter asks of its callers."""
 
 import base64
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from naftiko_run.exposes.auth import Authenticator, Refusal, apikey, basic, bearer
 from naftiko_run.exposes.units import ToolServer

@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from naftiko_run.errors import (
     FieldProblem,

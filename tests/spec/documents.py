@@ -1,12 +1,13 @@
 """Small documents, written as YAML, and what the rooms make of them; nothing is sent anywhere."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from naftiko_run.consumes.credentials import Credentials, compile_credentials, placeholder_of
 from naftiko_run.consumes.operation import CompiledOperation, compile_operation

@@ -1,11 +1,12 @@
 """Lists and keyed maps, old names and new ones: the same records, whatever the language."""
 
-from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
 import pytest
 import yaml
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from naftiko_run.loading.migrate.document import migrate
 from naftiko_run.loading.migrate.language import versions
@@ -18,10 +19,10 @@ from tests.spec.documents import codes, document, source
 def records(value: Any) -> Any:  # noqa: ANN401 - any record
     """Turn records into plain values, without what says where and in which language they stand."""
     if isinstance(value, Document):
-        value = {f.name: getattr(value, f.name) for f in fields(value)}
+        value = asdict(value)
         del value["language"], value["version"]
-    if is_dataclass(value) and not isinstance(value, type):
-        value = {f.name: getattr(value, f.name) for f in fields(value)} | {"is": type(value)}
+    if isinstance(value, Struct):
+        value = asdict(value) | {"is": type(value)}
     if isinstance(value, dict):
         return {key: records(item) for key, item in value.items() if key != "where"}
     if isinstance(value, Enum):

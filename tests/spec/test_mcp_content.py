@@ -1,7 +1,6 @@
 """Resources and prompts from raw values to records: both forms of the language."""
 
-import dataclasses
-
+import msgspec.structs
 import pytest
 
 from naftiko_run.loading.aliases import rename_adapter
@@ -85,9 +84,9 @@ def adapter_of(text: str) -> Adapter:
 
 def nowhere(resource: McpResource) -> McpResource:
     """Take the places and the finding of a folder, which calls nothing, out of a record."""
-    parameters = tuple(dataclasses.replace(p, where=HERE) for p in resource.unit.parameters)
-    unit = dataclasses.replace(resource.unit, where=HERE, parameters=parameters, problem=None)
-    return dataclasses.replace(resource, where=HERE, unit=unit)
+    parameters = tuple(msgspec.structs.replace(p, where=HERE) for p in resource.unit.parameters)
+    unit = msgspec.structs.replace(resource.unit, where=HERE, parameters=parameters, problem=None)
+    return msgspec.structs.replace(resource, where=HERE, unit=unit)
 
 
 @pytest.mark.parametrize("text", [LISTS, MAPS], ids=["lists", "maps"])
@@ -118,8 +117,8 @@ def test_both_forms_are_the_same_records(text: str) -> None:
         location="file:///./guides",
     )
     ask, file = adapter.prompts
-    arguments = tuple(dataclasses.replace(a, where=HERE) for a in ask.arguments)
-    assert dataclasses.replace(ask, where=HERE, arguments=arguments) == McpPrompt(
+    arguments = tuple(msgspec.structs.replace(a, where=HERE) for a in ask.arguments)
+    assert msgspec.structs.replace(ask, where=HERE, arguments=arguments) == McpPrompt(
         where=HERE,
         name="ask",
         label="Ask",
@@ -133,7 +132,7 @@ def test_both_forms_are_the_same_records(text: str) -> None:
             PromptMessage(role="assistant", content="Yes?"),
         ),
     )
-    assert dataclasses.replace(file, where=HERE) == McpPrompt(
+    assert msgspec.structs.replace(file, where=HERE) == McpPrompt(
         where=HERE, name="file", label="File", location="file:///./ask.md"
     )
 

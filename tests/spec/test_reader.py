@@ -1,11 +1,12 @@
 """From raw values to records: both languages, every version, and the published dialect."""
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from naftiko_run.findings import Finding
 from naftiko_run.spec.document import (
@@ -43,9 +44,9 @@ def plain(record: Any) -> Any:  # noqa: ANN401 - any record
     """Write a record as its paths and values, to compare what differs in position alone."""
     if isinstance(record, Where | Finding):
         return None
-    if dataclasses.is_dataclass(record):
-        fields = dataclasses.fields(record)
-        return type(record).__name__, {f.name: plain(getattr(record, f.name)) for f in fields}
+    if isinstance(record, Struct):
+        fields = asdict(record)
+        return type(record).__name__, {name: plain(value) for name, value in fields.items()}
     if isinstance(record, tuple | list):
         return [plain(item) for item in record]
     return {k: plain(v) for k, v in record.items()} if isinstance(record, dict) else record

@@ -8,9 +8,10 @@ import asyncio
 import json
 import logging
 import time
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from naftiko_run.errors import NaftikoError
 from naftiko_run.types import Client, Reply, Request
@@ -31,8 +32,7 @@ class AuthorityError(Exception):
     """The authorization server cannot tell who is good: nobody is let in meanwhile."""
 
 
-@dataclass(frozen=True, slots=True)
-class Metadata:
+class Metadata(Struct, frozen=True):
     """What a server says of itself; empty where it says nothing."""
 
     jwks_uri: str = ""

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 LEEWAY: Final = 30.0
 """Seconds by which the clocks of the server and of this machine may differ."""
@@ -21,16 +22,14 @@ class TokenError(Exception):
     """A token that is not taken; the text tells its sender why, and repeats nothing of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Struct, frozen=True):
     """What a good token grants, until it is to be checked again (seconds since 1970)."""
 
     until: float
     scopes: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(Struct, frozen=True, kw_only=True):
     """Whose tokens are taken, for whom they are made, and what they must allow.
 
     ``audiences`` are names of this resource: a token for any of them is for us.

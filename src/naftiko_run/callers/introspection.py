@@ -4,13 +4,14 @@ import asyncio
 import base64
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote_plus, urlencode
 
+from msgspec import Struct
+
 from naftiko_run.callers.authority import Authority, AuthorityError, read_object
 from naftiko_run.callers.claims import Grant, Policy, TokenError, check_answer
-from naftiko_run.types import Request
+from naftiko_run.types import Request, without
 
 KEPT: Final = 30.0
 """Seconds for which an answer is used: a token that is withdrawn is good for no longer."""
@@ -22,13 +23,15 @@ MAX_ASKED: Final = 64
 """How many questions may be under way: callers can send any number of tokens that are new."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
+class Client(Struct, frozen=True, kw_only=True):
     """As whom this runtime asks; ``endpoint`` is found by metadata where none is given."""
 
     client_id: str
-    client_secret: str = field(repr=False)
+    client_secret: str
     endpoint: str = ""
+
+    def __repr__(self) -> str:
+        return without(self, "client_secret")
 
 
 class IntrospectedTokens:

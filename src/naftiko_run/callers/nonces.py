@@ -18,8 +18,9 @@ import struct
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 LIFETIME: Final = 300.0
 """Seconds for which a nonce is taken; then the client gets another one, and asks nobody."""
@@ -30,8 +31,7 @@ _HEAD: Final = struct.Struct(">d12s")
 _CODE: Final = 16
 
 
-@dataclass(slots=True)
-class _Uses:
+class _Uses(Struct):
     made: float
     highest: int = 0
     seen: int = 0

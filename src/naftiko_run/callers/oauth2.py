@@ -3,10 +3,10 @@
 import re
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
+from msgspec import Struct
 from starlette.types import Scope
 
 from naftiko_run.callers.authority import AuthorityError
@@ -41,8 +41,7 @@ class Tokens(Protocol):
         """Say what a token grants; raises ``TokenError`` or ``AuthorityError``, also awaited."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resource:
+class Resource(Struct, frozen=True, kw_only=True):
     """The protected resource as it is announced: its identifier and who gives tokens for it.
 
     ``token_endpoint`` is what OpenAPI says of where tokens are given, empty where that is unknown.

@@ -5,9 +5,10 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct
 
 from naftiko_run.cli.status import USAGE
 from naftiko_run.loading.binds import parse_variables
@@ -19,8 +20,7 @@ _LEVELS = ("debug", "info", "warning", "error")
 _SPLIT = {"NAFTIKO_PORTS": ",", "NAFTIKO_IMPORT_PATH": os.pathsep, "NAFTIKO_ALLOW_HOST": ","}
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(Struct, frozen=True):
     """A command that is ready to run."""
 
     run: Callable[[], int]

@@ -4,9 +4,10 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from html import escape
 from urllib.parse import quote_plus
+
+from msgspec import Struct
 
 from naftiko_run.consumes.sparql import Places
 from naftiko_run.errors import FieldProblem, InputError, UnsupportedError
@@ -45,8 +46,7 @@ Encode = Callable[[Json], Content]
 Pairs = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledBody:
+class CompiledBody(Struct, frozen=True):
     """Makes a request's content and media type from the inputs; None sends no body.
 
     ``takes_content`` says that the input :data:`CONTENT` is the whole body, ``passes_content``
@@ -383,8 +383,7 @@ def _raw(data: Json, clause: Body, scope: Scope) -> CompiledBody:
 # ------------------------------------------------------------------------------------ multipart
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(Struct, frozen=True):
     name: str
     filename: str = ""
     content_type: str = ""

@@ -15,8 +15,9 @@ What holds for every engine (:mod:`naftiko_run.consumes.engines`):
 import importlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from naftiko_run.consumes.engines import faults, urls
 from naftiko_run.consumes.engines.settings import ClientLimits, EngineError, EngineSettings

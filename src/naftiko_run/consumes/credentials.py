@@ -7,8 +7,10 @@ Schemes that sign each request, or answer a challenge, wrap the client instead.
 import base64
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from urllib.parse import quote
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from naftiko_run.mapping.scope import Scope
 from naftiko_run.mapping.template import text_of
@@ -19,8 +21,7 @@ _SIGNATURE_PREFIX = re.compile(r"\s*(AWS4-HMAC-SHA256|HMAC(-SHA\d+)?)\s", re.IGN
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(Struct, frozen=True):
     """What is added to each request.
 
     ``path`` replaces ``{name}`` in the base URI. ``scheme`` names one that signs, with its
@@ -33,7 +34,7 @@ class Credentials:
     body: tuple[tuple[str, str], ...] = ()
     path: tuple[str, str] | None = None
     scheme: str = ""
-    fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+    fields: Mapping[str, str] = field(default_factory=dict)
     unset: Mapping[str, str] = field(default_factory=dict)
     refusal: str = ""
 

@@ -8,9 +8,11 @@ forward's ``trustedHeaders``; where both say something, the document's counts.
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import unquote_plus, unquote_to_bytes
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from naftiko_run.consumes.credentials import Credentials
 from naftiko_run.consumes.operation import CompiledOperation, compile_operation
@@ -47,8 +49,7 @@ _UNICODE: Final = re.compile(rb"%u(?:002[ef]|005c|ff0[ef]|ff3c)", re.IGNORECASE)
 _ROUNDS: Final = 3
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class CompiledForward:
+class CompiledForward(Struct, frozen=True):
     """Passes requests on to one consumed API.
 
     ``template`` is the address as people may see it, and ``credential`` where the credential

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, unquote_plus
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from naftiko_run.consumes.body import CONTENT, CompiledBody, compile_body, template_of
 from naftiko_run.consumes.credentials import Credentials
@@ -57,8 +59,7 @@ _LITERAL_QUERY = "/?:@!$'()*+,;=-._~"
 _LITERAL_COOKIE = "/:@!$&()*+-._~"
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Struct, frozen=True):
     """A named value of a query, a header or a cookie."""
 
     name: str
@@ -66,8 +67,7 @@ class Slot:
     place: str
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class CompiledOperation:
+class CompiledOperation(Struct, frozen=True):
     """Calls one operation of a consumed API.
 
     ``inputs`` are the values that it reads; ``template`` is the URL as people may see it, with
@@ -214,8 +214,7 @@ def _header_text(name: str, value: Json) -> str:
 # ------------------------------------------------------------------------------------- compile
 
 
-@dataclass(slots=True)
-class _Build:
+class _Build(Struct):
     """What is gathered while one operation is compiled.
 
     ``decided`` are the names whose value the document gives: no caller does. ``dropped`` are

@@ -3,11 +3,13 @@
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct
+
 from naftiko_run.errors import NaftikoError
+from naftiko_run.types import without
 
 SCHEMES: Final = ("http://", "https://", "socks5://", "socks5h://")
 """The kinds of proxy that every engine knows (httpx2 needs ``socksio`` for the last two)."""
@@ -17,12 +19,14 @@ _CERTIFICATE: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Proxies:
+class Proxies(Struct, frozen=True):
     """Which proxy leads to a host, by the rules of curl (``man curl``, ENVIRONMENT)."""
 
-    by_scheme: Mapping[str, str] = field(repr=False)
+    by_scheme: Mapping[str, str]
     exceptions: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return without(self, "by_scheme")
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Proxies":

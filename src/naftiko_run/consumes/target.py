@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
+
+from msgspec import Struct
 
 from naftiko_run.findings import Finding
 from naftiko_run.mapping.scope import Scope
 from naftiko_run.spec.document import Consumes
-from naftiko_run.types import Binds
+from naftiko_run.types import Binds, without
 
 _PLACEHOLDER = re.compile(
     r"\{\{\s*([A-Za-z_][\w.-]*)\s*\}\}|\$?\{\s*([A-Za-z_][\w.-]*)\s*\}|\[([A-Za-z_][\w-]*)\]"
@@ -20,18 +21,20 @@ _USERINFO = re.compile(r"//[^/?#@]*@")
 _LITERAL = "/:?#[]@!$&'()*+,;=-._~{}"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """A base URI without its trailing slash, or why there is none.
 
     ``unset`` are the variables without a value and what uses them. ``shown`` is the URI as people
     may see it: with the names of variables, because their values may be secret.
     """
 
-    base: str = field(repr=False)
+    base: str
     unset: Mapping[str, str]
     problem: Finding | None = None
     shown: str = ""
+
+    def __repr__(self) -> str:
+        return without(self, "base")
 
 
 def find_target(

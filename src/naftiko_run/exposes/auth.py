@@ -8,13 +8,14 @@ input is bound to it for having the same name.
 import base64
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
 
+from msgspec import Struct
+from msgspec.structs import replace
 from starlette.types import Scope
 
 from naftiko_run.exposes.messages import header, parse_pairs
 from naftiko_run.exposes.problems import Problem
-from naftiko_run.types import Headers, Json
+from naftiko_run.types import Headers, Json, without
 
 
 class SeveralFieldsError(Exception):
@@ -39,8 +40,7 @@ def credentials(scope: Scope) -> tuple[str, str]:
     return scheme.lower(), rest.strip(" \t")
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """Why a request is not let in, and the header fields of the answer."""
 
     problem: Problem
@@ -51,8 +51,7 @@ Verdict = Refusal | Awaitable[Refusal | None] | None
 """None lets a request in; what can be awaited has to ask somebody first. See :func:`settled`."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProtectedResource:
+class ProtectedResource(Struct, frozen=True):
     """What everybody may know of a resource that asks for tokens (RFC 9728).
 
     ``path`` is the path of its identifier, empty where it has none.
@@ -62,19 +61,21 @@ class ProtectedResource:
     document: Mapping[str, Json]
 
 
-@dataclass(frozen=True, slots=True)
-class Authenticator:
+class Authenticator(Struct, frozen=True):
     """Lets requests in or refuses them: ``refusal`` says why one is refused.
 
     ``query`` names the parameter that carries the secret. ``security`` describes the scheme as
     OpenAPI does, and ``scopes`` are what a caller's token needs.
     """
 
-    refusal: Callable[[Scope], Verdict] = field(repr=False)
+    refusal: Callable[[Scope], Verdict]
     security: Mapping[str, Json]
     query: str = ""
     scopes: tuple[str, ...] = ()
     resource: ProtectedResource | None = None
+
+    def __repr__(self) -> str:
+        return without(self, "refusal")
 
     def waiting_for(self, variables: tuple[str, ...]) -> "Authenticator":
         """Return one that lets nobody in, as these variables are not set."""

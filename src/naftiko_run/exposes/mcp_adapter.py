@@ -1,14 +1,13 @@
 """An MCP adapter made ready: what both ways of answering look things up in."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from naftiko_run.exposes.mcp_catalog import Catalog
 from naftiko_run.exposes.mcp_methods import Method, changes, has_content, methods_of
 from naftiko_run.exposes.units import Tool, ToolServer
 
 
-@dataclass(frozen=True, slots=True)
-class Adapter:
+class Adapter(Struct, frozen=True):
     """What one adapter serves; ``added`` names the tools that an extension brings."""
 
     served: ToolServer

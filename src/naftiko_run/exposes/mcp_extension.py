@@ -5,13 +5,13 @@ precedence over an extension's tools of the same name.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.subscriptions import SubscriptionBus
+from msgspec import Struct
 
 CallTool = Callable[
     [ServerRequestContext[Any, Any], types.CallToolRequestParams],
@@ -20,8 +20,7 @@ CallTool = Callable[
 """Answers a call of one of the extension's tools, as a handler of the SDK's low-level server."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extension:
+class Extension(Struct, frozen=True, kw_only=True):
     """Tools with their handler, and whatever else is registered with the server.
 
     ``register`` is given each server that is made for the adapter, one at the start and one for

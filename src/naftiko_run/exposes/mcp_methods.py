@@ -5,8 +5,9 @@ advertised where its methods are: only where there is something.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from naftiko_run.exposes import mcp_shapes as shapes
 from naftiko_run.exposes.mcp_prompts import Prompts
@@ -24,8 +25,7 @@ Answer = Callable[[Params], Awaitable[dict[str, Json]]]
 """From parameters that are right to a result of the newest revision; raises :class:`McpError`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(Struct, frozen=True):
     """A method that is served; ``older`` says that the newest revision does not know it."""
 
     answer: Answer

@@ -7,11 +7,11 @@ upstream is an error of the protocol with its status: it is never content.
 import asyncio
 import base64
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from anyio import to_thread
+from msgspec import Struct
 
 from naftiko_run import folders
 from naftiko_run.exposes.load import MOST_REQUESTS
@@ -155,8 +155,7 @@ class Resources:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Segment:
+class _Segment(Struct, frozen=True):
     literals: tuple[str, ...]
     names: tuple[str, ...]
 

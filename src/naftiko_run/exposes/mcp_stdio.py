@@ -6,7 +6,6 @@ waits for the lines (``naftiko-run stdio orders.yaml < requests``) would lose an
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,6 +13,7 @@ import anyio
 import mcp_types as types
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
+from msgspec import Struct, field
 
 GRACE_SECONDS = 30.0
 """How long requests in flight may take after the input has ended."""
@@ -32,8 +32,7 @@ async def stdio_streams() -> AsyncIterator[tuple["_Input", "_Output"]]:
         yield _Input(read, owed), _Output(write, owed)
 
 
-@dataclass(slots=True)
-class _Owed:
+class _Owed(Struct):
     """The ids of requests that are not answered yet."""
 
     ids: set[object] = field(default_factory=set)

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from naftiko_run.exposes.forward import METHODS
 from naftiko_run.exposes.router import ANY, placeholders, shape

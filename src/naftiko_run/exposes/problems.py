@@ -2,8 +2,9 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
+
+from msgspec import Struct
 
 from naftiko_run.errors import (
     FieldProblem,
@@ -40,8 +41,7 @@ _STATUS: tuple[tuple[type[NaftikoError], int], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """A problem as every face tells it; ``extra`` are further members."""
 
     status: int

@@ -5,8 +5,8 @@ it is added; a request only runs it.
 """
 
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from starlette.types import Receive, Scope, Send
 
 from naftiko_run.errors import InputError
@@ -160,8 +160,7 @@ class Endpoint:
         return self._takes_whole and self._whole.isdisjoint(fields)
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """The endpoints that share a method and path.
 
     Several of one adapter differ by constant query parameters; those of several adapters are
@@ -178,8 +177,7 @@ class Claim:
     """Whether there is nothing to choose, and everybody may ask."""
 
 
-@dataclass(slots=True)
-class _Claimants:
+class _Claimants(Struct):
     """The routes of one method and shape of path: those at their own path, those below a prefix."""
 
     path: str

@@ -10,10 +10,11 @@ paths: ``%2F`` divides nothing.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Generic, TypeVar
 from urllib.parse import unquote_to_bytes
+
+from msgspec import Struct, field
 
 T = TypeVar("T")
 _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}|\{([^{}]+)\}")
@@ -23,8 +24,7 @@ ANY = "*"
 """Every method that a path has no route of its own for."""
 
 
-@dataclass(slots=True)
-class _Leaf(Generic[T]):
+class _Leaf(Struct, Generic[T]):
     """What a path leads to; each method has its own names for the placeholders."""
 
     rank: tuple[int, int, int]
@@ -33,8 +33,7 @@ class _Leaf(Generic[T]):
     rest: bool = False
 
 
-@dataclass(slots=True)
-class _Node(Generic[T]):
+class _Node(Struct, Generic[T]):
     literal: dict[str, "_Node[T]"] = field(default_factory=dict)
     patterns: dict[tuple[str, ...], "_Node[T]"] = field(default_factory=dict)
     """Segments with placeholders among other text, by that text: before, between and behind."""
@@ -43,8 +42,7 @@ class _Node(Generic[T]):
     leaf: _Leaf[T] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Match(Generic[T]):
+class Match(Struct, Generic[T], frozen=True):
     """A path that is known: what each method leads to, and the values of its placeholders."""
 
     values: Mapping[str, T]

@@ -1,14 +1,16 @@
 """What the faces serve: units with their flows, made by the plan."""
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct, field
 
 from naftiko_run.exposes.auth import Authenticator
 from naftiko_run.exposes.router import ANY, shape, takes_rest
 from naftiko_run.findings import Finding
-from naftiko_run.types import Argument, Flow, Forwarder, Json
+from naftiko_run.types import Argument, Flow, Forwarder, Json, without
 
 if TYPE_CHECKING:
     from naftiko_run.exposes.mcp_extension import Extension
@@ -17,8 +19,7 @@ LIST_SECONDS = 60
 """How long a client may keep a list; those that listen hear of a change before."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class Route(Struct, frozen=True, kw_only=True):
     """A REST operation. One without a flow answers 501 with its finding's code.
 
     ``path`` is the route's template below the listener; ``query`` are constant query parameters
@@ -48,8 +49,7 @@ class Route:
     whole: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tool:
+class Tool(Struct, frozen=True, kw_only=True):
     """An MCP tool; ``properties`` gives each published property the argument key it stands for.
 
     ``output_schema`` describes the results that are not errors, None where it is not known. A tool
@@ -69,7 +69,7 @@ class Tool:
     stages: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """An MCP resource: a flow, or a folder with all its files below ``uri``.
 
@@ -84,15 +84,14 @@ class Resource:
     uri: str
     media_type: str = ""
     binary: bool = False
-    flow: Flow | None = field(default=None, compare=False)
-    variables: Mapping[str, str] = field(default_factory=dict)
-    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    flow: Flow | None = dataclasses.field(default=None, compare=False)
+    variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    values: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     folder: Path | None = None
     most: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptArgument:
+class PromptArgument(Struct, frozen=True, kw_only=True):
     """What a prompt's placeholders are filled with; ``values`` are all there may be, if known."""
 
     name: str
@@ -102,8 +101,7 @@ class PromptArgument:
     values: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prompt:
+class Prompt(Struct, frozen=True, kw_only=True):
     """An MCP prompt; each message is a role and a text with ``{{placeholders}}``."""
 
     name: str
@@ -113,8 +111,7 @@ class Prompt:
     messages: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """How long a client may keep an answer, in milliseconds, and whether for others too."""
 
     ttl_ms: int
@@ -126,8 +123,7 @@ class Kept:
         return {"ttlMs": self.ttl_ms, "cacheScope": self.scope}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SkillTool:
+class SkillTool(Struct, frozen=True, kw_only=True):
     """A tool of a skill: an ``action`` of the adapter ``namespace``, or an ``instruction`` file.
 
     ``mode`` is the type of that adapter. A tool that has neither is only named.
@@ -141,8 +137,7 @@ class SkillTool:
     instruction: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Skill:
+class Skill(Struct, frozen=True, kw_only=True):
     """A skill as HTTP and MCP clients see it.
 
     ``folder`` has its files, None where there is none. Over MCP its files lie below ``uri``,
@@ -162,13 +157,15 @@ class Skill:
     tools: tuple[SkillTool, ...] = ()
     folder: Path | None = None
     uri: str = ""
-    text: str = field(default="", repr=False)
+    text: str = ""
     front: Mapping[str, Json] = field(default_factory=dict)
     state: str = ""
 
+    def __repr__(self) -> str:
+        return without(self, "text")
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SkillServer:
+
+class SkillServer(Struct, frozen=True, kw_only=True):
     """A skill adapter with its skills."""
 
     namespace: str
@@ -176,8 +173,7 @@ class SkillServer:
     authenticator: Authenticator | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolServer:
+class ToolServer(Struct, frozen=True, kw_only=True):
     """An MCP adapter with its tools; ``extension`` is what a program adds to them.
 
     ``resource_templates`` are the resources whose URI has variables.
@@ -216,8 +212,7 @@ class ToolServer:
         return Kept(self.ttl_ms or 0, "public" if shared else "private")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listener:
+class Listener(Struct, frozen=True, kw_only=True):
     """All that one address and port serve."""
 
     address: str

@@ -6,7 +6,9 @@ name. Declared parameters give type, description and ``required`` where they say
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from naftiko_run.errors import VariableError
 from naftiko_run.flows.inputs import compile_check
@@ -51,8 +53,7 @@ def private_headers(adapter: Adapter) -> frozenset[str]:
     return _PRIVATE_HEADERS | ({name.lower()} if place != "query" else set())
 
 
-@dataclass(slots=True)
-class _Reference:
+class _Reference(Struct):
     key: str
     name: str
     location: str

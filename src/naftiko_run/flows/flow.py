@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from naftiko_run.errors import (
     FieldProblem,
@@ -26,8 +28,7 @@ MOST_ELEMENTS = 1000
 """How many elements ``forEach`` takes of an array whose ``maxItems`` does not allow more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Results:
+class Results(Struct, frozen=True):
     """How replies become outcomes.
 
     ``shape`` maps the decoded body, None passes it on as it is. ``decode`` turns the raw format
@@ -96,8 +97,7 @@ def told(headers: Headers) -> tuple[str, Headers]:
     return media_type, passed
 
 
-@dataclass(frozen=True, slots=True)
-class CallFlow:
+class CallFlow(Struct, frozen=True):
     """Calls one operation with inputs made from the caller's arguments."""
 
     check: Checker
@@ -136,8 +136,7 @@ class CallFlow:
         return inputs
 
 
-@dataclass(frozen=True, slots=True)
-class ForEachFlow:
+class ForEachFlow(Struct, frozen=True):
     """Calls one operation once per element of an array input (our ``forEach``)."""
 
     call: CallFlow

@@ -1,15 +1,15 @@
 """Mock flows: an answer made of static values and the caller's arguments, with no upstream."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from naftiko_run.flows.inputs import Checker
 from naftiko_run.mapping.json_codec import dumps
 from naftiko_run.types import MISSING, Inputs, Json, Missing, Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class MockFlow:
+class MockFlow(Struct, frozen=True):
     """Answers with the values of the outputs; 204 where none of them has any."""
 
     check: Checker

@@ -6,7 +6,9 @@ level the last one goes first. Where one gives nothing, the next one is asked.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from naftiko_run.findings import Finding
 from naftiko_run.flows.inputs import compile_check
@@ -30,8 +32,7 @@ _TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object"}
 _FIX = "write a value that fits what is declared beside it"
 
 
-@dataclass(frozen=True, slots=True)
-class Fixed:
+class Fixed(Struct, frozen=True):
     """A value that no caller gives: a constant, or a variable.
 
     ``unset`` are the variables without a value that it needs: calls that use it are refused.
@@ -41,8 +42,7 @@ class Fixed:
     unset: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """One place of a request where an argument may be."""
 
     parameter: Parameter
@@ -50,8 +50,7 @@ class Place:
     selection: Selection | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(Struct, frozen=True):
     """All that a unit declares of one name.
 
     ``places`` are where callers may say it, the first to look at first; ``fixed`` is what it is

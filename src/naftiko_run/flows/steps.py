@@ -8,7 +8,8 @@ the flow with its error, the first one in the order of the document, unless it s
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from naftiko_run.errors import NaftikoError, UnreadableReply
 from naftiko_run.flows.flow import Results
@@ -31,8 +32,7 @@ class StepFailedError(Exception):
         self.outcome = outcome
 
 
-@dataclass(frozen=True, slots=True)
-class CallStep:
+class CallStep(Struct, frozen=True):
     """Calls an operation; its output is the reply as JSON, projected by the consumed outputs."""
 
     bindings: Sequence[tuple[str, Evaluate]]
@@ -73,8 +73,7 @@ class CallStep:
         return value if self.project is None else self.project(value)
 
 
-@dataclass(frozen=True, slots=True)
-class LookupStep:
+class LookupStep(Struct, frozen=True):
     """Finds entries of an earlier step's output whose field equals a value, as text."""
 
     index: str
@@ -106,8 +105,7 @@ class LookupStep:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionStep:
+class FunctionStep(Struct, frozen=True):
     """Runs a function over what is known so far: a script in its sandbox."""
 
     function: Callable[[Inputs], Awaitable[Json | Missing]]
@@ -126,8 +124,7 @@ class FunctionStep:
 StepBody = CallStep | LookupStep | FunctionStep
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """A step in its place: its name, the positions that it waits for, and what a failure means."""
 
     name: str
@@ -136,16 +133,14 @@ class Step:
     tolerant: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """One mapping: where in the result a value goes, and where it comes from."""
 
     path: tuple[str, ...]
     value: Callable[[Json], Json | Missing]
 
 
-@dataclass(frozen=True, slots=True)
-class StepsFlow:
+class StepsFlow(Struct, frozen=True):
     """Runs steps and makes one result of their outputs.
 
     Without mappings, or where none of them leads to anything, the outcome is that of the last call.

@@ -6,7 +6,8 @@ adapter is imported as ``fleet``, the same text has to say ``fleet.imo``.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from naftiko_run.spec.document import UNSET, Adapter, Aggregate, Output, Step, StepMapping, Unit
 from naftiko_run.types import Json

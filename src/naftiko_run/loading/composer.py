@@ -9,8 +9,9 @@ the data meets it again each time. So what counts is the number of nodes a walk 
 """
 
 import re
-from dataclasses import dataclass
 from typing import NoReturn
+
+from msgspec import Struct
 
 from naftiko_run.findings import DocPath
 from naftiko_run.loading.events import (
@@ -30,8 +31,7 @@ from naftiko_run.loading.scalars import TAGS, ScalarError, plain, short, tag_tex
 from naftiko_run.types import Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """How large a document may be.
 
     The published files have 13 KB and 1,100 nodes on average; 20,000 routes take 8 MB.
@@ -53,8 +53,7 @@ _MOST_FAULTS = 50
 _TEMPLATE = re.compile(r"\{\{[^{}\n]*\}\}(?:[^\n#,\]}]*[^\s#,\]}])?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Fault(Struct, frozen=True, kw_only=True):
     """What is wrong with the YAML, from where to where in its text."""
 
     message: str
@@ -73,8 +72,7 @@ class FaultError(Exception):
         super().__init__(fault.message)
 
 
-@dataclass(slots=True, eq=False)
-class _Open:
+class _Open(Struct, eq=False):
     """A collection that is being filled."""
 
     value: dict[str, Json] | list[Json]
@@ -91,8 +89,7 @@ class _Open:
     """Of a mapping: what '<<' has brought."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Anchored:
+class _Anchored(Struct, frozen=True):
     """What an anchor names: the value, its text if it is a scalar, its nodes and its row."""
 
     value: Json

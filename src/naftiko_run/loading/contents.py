@@ -1,9 +1,10 @@
 """What adapters take from files: folders are looked for, a prompt's text is read."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
+
+from msgspec.structs import replace
 
 from naftiko_run.findings import Finding
 from naftiko_run.loading import skills

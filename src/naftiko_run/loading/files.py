@@ -9,10 +9,10 @@ import os
 import re
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from msgspec import Struct
 
 from naftiko_run.errors import DocumentError
 from naftiko_run.findings import DocPath, Finding, Severity
@@ -44,8 +44,7 @@ _NOT_ALLOWED = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U000100
 _OLD_BREAKS = "\x85\u2028\u2029"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cut:
+class Cut(Struct, frozen=True, kw_only=True):
     """What the trailer of a shortened copy says: its size, the full one, and where that is."""
 
     kept: int

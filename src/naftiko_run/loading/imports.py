@@ -6,8 +6,10 @@ file are not followed.
 """
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from naftiko_run.errors import DocumentError
 from naftiko_run.findings import Finding, did_you_mean
@@ -28,8 +30,7 @@ Read = Callable[[str, Path], Source]
 """Reads a file by the name to show and its path; raises :class:`DocumentError`."""
 
 
-@dataclass(slots=True)
-class Imported:
+class Imported(Struct):
     """What the imports of a document brought.
 
     ``renamed`` leads from the file and namespace of an adapter to what it is imported as.
@@ -47,8 +48,7 @@ class Imported:
     files: list[Path] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
+class _Kind(Struct, frozen=True):
     """How one section is imported: its entries' namespaces, how they are taken, who misses them."""
 
     namespaces: Callable[[Shared], list[str]]

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from naftiko_run.errors import DocumentError
 from naftiko_run.findings import Finding, Severity
@@ -13,21 +15,24 @@ from naftiko_run.loading.rules import check as check_rules
 from naftiko_run.loading.schema import unless_told
 from naftiko_run.spec.document import Document, Loaded
 from naftiko_run.spec.reader import read as read_document
+from naftiko_run.types import without
 
 SUFFIXES = (".yaml", ".yml")
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """What loading needs to know besides the files.
 
     ``folders`` are further places for imports; ``given`` the variables of the command line.
     """
 
     folders: tuple[Path, ...] = ()
-    given: Mapping[str, str] = field(default_factory=dict, repr=False)
-    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    given: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict)
     strict: bool = False
+
+    def __repr__(self) -> str:
+        return without(self, "given", "environ")
 
 
 def load(path: Path, settings: Settings, *, schema: Callable[..., list[Finding]]) -> Loaded:

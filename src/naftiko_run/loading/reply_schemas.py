@@ -5,9 +5,10 @@ parent, then in each import folder; nothing outside those folders is read, symli
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
+
+from msgspec.structs import replace
 
 from naftiko_run.findings import Finding
 from naftiko_run.loading.files import Source, content_of

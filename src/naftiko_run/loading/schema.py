@@ -9,11 +9,12 @@ So one file says what is allowed strictly, and one what is allowed in practice.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from naftiko_run.findings import DocPath, Finding, Severity
 from naftiko_run.loading import wording
@@ -104,8 +105,7 @@ def _apply(schema: Any, change: Mapping[str, Any]) -> None:  # noqa: ANN401 - an
         schema[key] = change["value"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Violation:
+class _Violation(Struct, frozen=True):
     """One thing that breaks the schema; words are found for it only if it is reported."""
 
     path: DocPath
@@ -150,8 +150,7 @@ class _Violation:
         return wording.unknown_key(self.unknown, known or around.get("properties", {}))
 
 
-@dataclass(frozen=True, slots=True)
-class _Compiled:
+class _Compiled(Struct, frozen=True):
     name: str
     nearest: str
     """The strict schema that is nearest to this one."""

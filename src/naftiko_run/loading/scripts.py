@@ -7,9 +7,10 @@ script steps.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
+
+from msgspec.structs import replace
 
 from naftiko_run.findings import Finding
 from naftiko_run.loading.files import content_of

@@ -6,9 +6,10 @@ folders of other machines.
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
+
+from msgspec.structs import replace
 
 from naftiko_run import folders
 from naftiko_run.errors import DocumentError

@@ -8,7 +8,8 @@ Both parsers of PyYAML (libyaml's and its own) are known to the table; they word
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from naftiko_run.loading.composer import Fault
 from naftiko_run.loading.lines import Lines
@@ -18,8 +19,7 @@ _ENTRY = re.compile(r"\s*(?:-\s+)*(?P<key>[^\s:#'\"{\[][^:#]*?)\s*:\s+(?P<value>
 _TEMPLATE = re.compile(r"(?:^\s*|[:,\[-]\s+)(?P<text>\{\{[^{}]*\}\}(?:[^\s#][^#]*)?)")
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """Where a parser gave up: the text, the index there and where its context began."""
 
     lines: Lines

@@ -22,9 +22,10 @@ stack of its own.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from naftiko_run.mapping.comparison import against, comparisons
 from naftiko_run.mapping.jsonpath_functions import functions, length_member
@@ -77,8 +78,7 @@ _Hop = Callable[[Json, Json], Json | Missing]  # from a value and the root
 _Keys = Sequence[str | int]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Path:
+class Path(Struct, frozen=True):
     """A compiled expression.
 
     ``evaluate`` gives the value at a root, None where it is missing; ``find`` gives MISSING there.

@@ -17,8 +17,9 @@ A name after a dot may hold anything but ``.[]()``: also spaces, as ``$.user det
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from naftiko_run.types import Json
 
@@ -33,8 +34,7 @@ class JsonPathError(ValueError):
         super().__init__(f"{message} (at character {position + 1})")
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """A member of an object by its name, or an element of an array by its index.
 
     A negative index counts from the end.
@@ -43,22 +43,19 @@ class Key:
     key: str | int
 
 
-@dataclass(frozen=True, slots=True)
-class Members:
+class Members(Struct, frozen=True):
     """Several members of an object, as an object of them where nothing follows."""
 
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Elements:
+class Elements(Struct, frozen=True):
     """Several elements of an array."""
 
     indexes: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(Struct, frozen=True):
     """A range of the elements of an array."""
 
     start: int | None
@@ -66,54 +63,46 @@ class Slice:
     step: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Every:
+class Every(Struct, frozen=True):
     """All elements of an array or all members of an object."""
 
 
-@dataclass(frozen=True, slots=True)
-class Length:
+class Length(Struct, frozen=True):
     """``.length`` at the end: the member of that name, else the length of an array."""
 
 
-@dataclass(frozen=True, slots=True)
-class Matching:
+class Matching(Struct, frozen=True):
     """The elements of an array that pass a test; an object, where it passes itself."""
 
     test: "Test"
 
 
-@dataclass(frozen=True, slots=True)
-class Descent:
+class Descent(Struct, frozen=True):
     """A selector that is applied to a value and to everything inside it."""
 
     selector: "Selector"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A function of the value that the path has reached."""
 
     function: str
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Struct, frozen=True):
     """A path inside a test: from the root, or from the value that is tested."""
 
     absolute: bool
     segments: tuple["Segment", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Struct, frozen=True):
     """A value inside a test."""
 
     value: Json
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(Struct, frozen=True):
     """A regular expression inside a test."""
 
     text: str
@@ -121,15 +110,13 @@ class Pattern:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Exists:
+class Exists(Struct, frozen=True):
     """Whether a path leads to anything, be it null."""
 
     query: Query
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """Two values and the operator between them."""
 
     left: "Operand"
@@ -137,22 +124,19 @@ class Comparison:
     right: "Operand"
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(Struct, frozen=True):
     """The opposite of a test."""
 
     test: "Test"
 
 
-@dataclass(frozen=True, slots=True)
-class AllOf:
+class AllOf(Struct, frozen=True):
     """Several tests joined by ``&&``."""
 
     tests: tuple["Test", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AnyOf:
+class AnyOf(Struct, frozen=True):
     """Several tests joined by ``||``."""
 
     tests: tuple["Test", ...]

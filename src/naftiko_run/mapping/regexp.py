@@ -15,7 +15,8 @@ The whole text must match, as with Java's ``matches()``; ``^`` and ``$`` at the 
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from naftiko_run.mapping.jsonpath_syntax import JsonPathError, Pattern, deepest_test
 
@@ -46,23 +47,19 @@ def compile_pattern(pattern: Pattern) -> Callable[[str], bool]:
     return _Automaton(tree, flags, pattern.position).matches
 
 
-@dataclass(frozen=True, slots=True)
-class _Character:
+class _Character(Struct, frozen=True):
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Sequence:
+class _Sequence(Struct, frozen=True):
     parts: tuple["_Tree", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
+class _Choice(Struct, frozen=True):
     options: tuple["_Tree", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Repeat:
+class _Repeat(Struct, frozen=True):
     part: "_Tree"
     least: int
     most: int | None
@@ -164,8 +161,7 @@ class _Parser:
         return _Character(found[0])
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(Struct, frozen=True):
     """A piece of the automaton: whether it may be empty, where it starts and where it ends."""
 
     empty: bool

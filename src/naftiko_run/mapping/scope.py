@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from naftiko_run.findings import Finding
 from naftiko_run.mapping.template import (
@@ -22,8 +23,7 @@ ARGUMENT_ROOTS = frozenset({"tools", "rest", "mcp"})
 """Roots that stand for the caller's arguments; the namespaces of adapters are added to them."""
 
 
-@dataclass(slots=True)
-class Scope:
+class Scope(Struct):
     """Resolves the names of one consumed API's texts and notes which variables lack a value.
 
     ``unset`` collects, per variable without a value, what uses it; calls that need one are

@@ -29,7 +29,9 @@ response is the result, as in the reference.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from naftiko_run.mapping.jsonpath import JsonPathError, Path, compile_path
 from naftiko_run.spec.document import UNSET, Output
@@ -135,8 +137,7 @@ def _plain(output: Output) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Compiler:
+class _Compiler(Struct, frozen=True):
     """Makes the functions that read entries.
 
     ``consumed`` are the paths of the consumed outputs, by name; empty inside ``items``.

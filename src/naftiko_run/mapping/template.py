@@ -12,7 +12,8 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from naftiko_run.types import MISSING, Inputs, Json, Missing
 
@@ -21,8 +22,7 @@ _DOUBLE = re.compile(rf"\{{\{{\s*({_NAME})\s*(?:\|\s*([a-z]+)\s*)?\}}\}}")
 _ANY = re.compile(rf"{_DOUBLE.pattern}|\$?\{{([^{{}}/]+)\}}")
 
 
-@dataclass(frozen=True, slots=True)
-class Placeholder:
+class Placeholder(Struct, frozen=True):
     """One placeholder: the name as written, its filter, and whether its braces are single."""
 
     name: str
@@ -53,8 +53,7 @@ def parse(text: str, *, single: bool = False) -> tuple[Part, ...]:
 Evaluate = Callable[[Inputs], Json | Missing]
 
 
-@dataclass(frozen=True, slots=True)
-class Expression:
+class Expression(Struct, frozen=True):
     """A compiled value.
 
     ``names`` are the inputs that it reads, ``required`` those without which it has no text.

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from naftiko_run.consumes.credentials import Credentials, compile_credentials, placeholder_of
 from naftiko_run.consumes.forward import CompiledForward, compile_forward
@@ -14,21 +16,22 @@ from naftiko_run.findings import Finding, did_you_mean
 from naftiko_run.flows.parameters import misfits
 from naftiko_run.mapping.scope import ARGUMENT_ROOTS, Scope
 from naftiko_run.spec.document import ConsumedOperation, Consumes, Forward, Loaded, Unit
-from naftiko_run.types import Binds, Client
+from naftiko_run.types import Binds, Client, without
 
 _ORIGIN = re.compile(r"(https?://[^/?#]+)(.*)", re.IGNORECASE | re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Sandbox:
+class Sandbox(Struct, frozen=True):
     """A stand-in for a real origin: where it listens and the credential that it accepts."""
 
     url: str
-    credential: str = field(repr=False)
+    credential: str
+
+    def __repr__(self) -> str:
+        return without(self, "credential")
 
 
-@dataclass(frozen=True, slots=True)
-class Upstreams:
+class Upstreams(Struct, frozen=True):
     """Where consumed APIs are really called.
 
     ``urls`` replace the base URI of a namespace (upper or lower case, ``-`` or ``_``), ``origin``
@@ -68,8 +71,7 @@ class _Always(Binds):
         return self._credential
 
 
-@dataclass(frozen=True, slots=True)
-class Called:
+class Called(Struct, frozen=True):
     """An operation of an API, as written and as compiled."""
 
     api: "Api"

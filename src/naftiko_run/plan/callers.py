@@ -1,8 +1,9 @@
 """What an adapter's ``authentication`` asks of its callers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+
+from msgspec import Struct, field
 
 from naftiko_run.callers.authority import Authority, is_http
 from naftiko_run.callers.claims import Policy
@@ -17,15 +18,17 @@ from naftiko_run.findings import Finding
 from naftiko_run.flows.arguments import apikey_of
 from naftiko_run.mapping.scope import Scope
 from naftiko_run.spec.document import Adapter, Authentication
-from naftiko_run.types import Client
+from naftiko_run.types import Client, without
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
+class Means(Struct, frozen=True):
     """What schemes work with: the upstream client, and nonces that all plans of a process share."""
 
     client: Client
-    nonces: Nonces = field(repr=False)
+    nonces: Nonces
+
+    def __repr__(self) -> str:
+        return without(self, "nonces")
 
 
 def authenticator_of(
@@ -53,14 +56,16 @@ def authenticator_of(
     return made.waiting_for(unset) if unset and isinstance(made, Authenticator) else made
 
 
-@dataclass(slots=True)
-class _Fields:
+class _Fields(Struct):
     """Reads a clause's fields, each once; texts are resolved against the variables."""
 
     clause: Authentication
     scope: Scope
     adapter: Adapter
-    _texts: dict[str, str] = field(default_factory=dict, repr=False)
+    _texts: dict[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return without(self, "_texts")
 
     @property
     def realm(self) -> str:

@@ -1,14 +1,13 @@
 """What a unit is once it is compiled: its flow, its arguments, and what ``inspect`` shows of it."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from naftiko_run.consumes.operation import CompiledOperation
 from naftiko_run.spec.document import Semantics
 from naftiko_run.types import Argument, Flow
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One upstream call of a unit, as ``inspect`` shows it."""
 
     step: str
@@ -17,8 +16,7 @@ class Call:
     bindings: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """One script of a unit, as ``inspect`` shows it: ``shown`` is its language and file."""
 
     step: str
@@ -26,8 +24,7 @@ class Run:
     bindings: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
+class Compiled(Struct, frozen=True):
     """A unit that works: its flow, its arguments, and what it says of itself where it is silent."""
 
     flow: Flow

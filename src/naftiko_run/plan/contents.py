@@ -1,7 +1,8 @@
 """What an MCP adapter has besides tools, compiled: resources and prompts."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from naftiko_run.exposes.units import Prompt, PromptArgument, Resource
 from naftiko_run.findings import Finding
@@ -14,8 +15,7 @@ Compile = Callable[[McpResource, str], Compiled | Finding]
 """Compiles what a resource runs, under the name that ``inspect`` shows."""
 
 
-@dataclass(slots=True)
-class Contents:
+class Contents(Struct):
     """The resources and prompts of one adapter; ``lines`` are told as they are, with findings."""
 
     resources: list[Resource] = field(default_factory=list)

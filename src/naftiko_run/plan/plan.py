@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from naftiko_run.callers.nonces import Nonces
 from naftiko_run.exposes.auth import Authenticator
@@ -25,11 +27,10 @@ from naftiko_run.plan.skills import Sibling, Skills
 from naftiko_run.plan.units import route_of, tool_of
 from naftiko_run.scripts.workers import ScriptWorkers
 from naftiko_run.spec.document import Adapter, Document, Loaded, McpResource, Unit
-from naftiko_run.types import Client
+from naftiko_run.types import Client, without
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """How documents are served. ``host`` is empty where none was given.
 
     ``nonces`` are those of Digest authentication, ``workers`` run scripts; both are the same for
@@ -40,12 +41,14 @@ class Options:
     ports: Mapping[str, int] = field(default_factory=dict)
     upstreams: Upstreams = field(default_factory=Upstreams)
     strict_paths: bool = False
-    nonces: Nonces = field(default_factory=Nonces, repr=False)
-    workers: ScriptWorkers = field(default_factory=ScriptWorkers, repr=False)
+    nonces: Nonces = field(default_factory=Nonces)
+    workers: ScriptWorkers = field(default_factory=ScriptWorkers)
+
+    def __repr__(self) -> str:
+        return without(self, "nonces", "workers")
 
 
-@dataclass(slots=True)
-class Plan:
+class Plan(Struct):
     """All listeners, every unit behind them, and the findings of compiling them."""
 
     listeners: list[Listener] = field(default_factory=list)

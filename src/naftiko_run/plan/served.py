@@ -1,14 +1,13 @@
 """What a plan serves, as ``inspect`` shows it and ``call`` finds it."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from naftiko_run.findings import Finding
 from naftiko_run.plan.compiled import Compiled
 from naftiko_run.spec.document import Adapter, Unit
 
 
-@dataclass(frozen=True, slots=True)
-class ServedUnit:
+class ServedUnit(Struct, frozen=True):
     """A unit as ``inspect`` shows it."""
 
     file: str
@@ -18,8 +17,7 @@ class ServedUnit:
     compiled: Compiled | Finding
 
 
-@dataclass(frozen=True, slots=True)
-class ServedContent:
+class ServedContent(Struct, frozen=True):
     """A folder, a prompt or a skill as ``inspect`` shows it: nothing of it is called."""
 
     file: str

@@ -1,8 +1,10 @@
 """Where adapters are served: the address and port of each, and a namespace that no other has."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from itertools import count
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from naftiko_run.exposes.guard import is_loopback
 from naftiko_run.exposes.units import Listener, Route, SkillServer, ToolServer
@@ -13,8 +15,7 @@ DEFAULT_PORTS = {"rest": 8080, "mcp": 9090, "skill": 3011}
 LOOPBACK = "127.0.0.1"
 
 
-@dataclass(slots=True)
-class Site:
+class Site(Struct):
     """What gathers at one address and port."""
 
     address: str

@@ -3,10 +3,11 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import chain, count
 from typing import Literal
 from urllib.parse import quote
+
+from msgspec import Struct, field
 
 from naftiko_run.exposes.units import Skill, SkillTool
 from naftiko_run.findings import Finding, did_you_mean
@@ -19,8 +20,7 @@ _NOT_PLAIN = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(Struct, frozen=True):
     """What a tool may stand for: the name that callers use, and how they call it."""
 
     name: str
@@ -29,8 +29,7 @@ class Action:
     served: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Sibling:
+class Sibling(Struct, frozen=True):
     """An adapter that skills may name, under the namespace that it is served as."""
 
     mode: Literal["rest", "mcp"]
@@ -38,8 +37,7 @@ class Sibling:
     actions: Mapping[str, Action]
 
 
-@dataclass(slots=True)
-class Compiled:
+class Compiled(Struct):
     """One skill with what ``inspect`` shows of it, and the MCP adapters whose tools it names."""
 
     skill: Skill
@@ -47,8 +45,7 @@ class Compiled:
     needs: frozenset[str]
 
 
-@dataclass(slots=True)
-class Skills:
+class Skills(Struct):
     """Compiles the skills of one document; no two of them have one URI."""
 
     siblings: Mapping[str, Sibling]

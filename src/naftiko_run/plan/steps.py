@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from naftiko_run.consumes.operation import CompiledOperation
 from naftiko_run.findings import Finding
@@ -34,8 +36,7 @@ from naftiko_run.types import Inputs, Json, Missing, Operation, Reply
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
+class _Made(Struct, frozen=True):
     step: Step
     reads: frozenset[str]
     changes: bool = False

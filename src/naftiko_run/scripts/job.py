@@ -6,8 +6,10 @@ that may be large, the context or the result as JSON.
 
 import json
 import struct
-from dataclasses import asdict, dataclass
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from naftiko_run.scripts.program import Names, Program
 
@@ -27,16 +29,14 @@ READY: Final = b"ready"
 """What a worker sends once the engine of a job is there and its time begins."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """How far a script may go: statements, and milliseconds."""
 
     statements: int = 100_000
     milliseconds: int = 60_000
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """How a job ended: ``result`` is JSON, empty for none; ``error`` says what went wrong.
 
     ``limit`` says that the script went too far, ``line`` is the program's, 0 where none is known.

@@ -3,13 +3,14 @@
 import secrets
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from naftiko_run.scripts.texts import Places, ScriptText
+from naftiko_run.types import without
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(Struct, frozen=True):
     """What a program calls its counter and its other tools.
 
     They are drawn by lot: no script can have written them, so none can stand in their place.
@@ -19,17 +20,19 @@ class Names:
     tools: str = field(default_factory=lambda: f"tools_{secrets.token_hex(8)}")
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(Struct, frozen=True):
     """The dependencies of a script and the script itself, one after the other, in one scope.
 
     ``places`` say where its lines come from.
     """
 
     language: str
-    source: str = field(repr=False)
-    places: Places = field(repr=False)
-    names: Names = field(default_factory=Names, repr=False)
+    source: str
+    places: Places
+    names: Names = field(default_factory=Names)
+
+    def __repr__(self) -> str:
+        return without(self, "source", "places", "names")
 
     def place(self, line: int) -> tuple[str, int] | None:
         """Return the file and the line there that a line of the program comes from."""

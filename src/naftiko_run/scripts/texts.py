@@ -1,17 +1,21 @@
 """What scripts are made of: the texts of files, and where each line of them went."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct
+
+from naftiko_run.types import without
 
 Places = tuple[tuple[int, str, int], ...]
 """The first line of each piece of a program, from 1, in order; its file, and the line there."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptText:
+class ScriptText(Struct, frozen=True):
     """A file of a script: its name as messages show it, and what it holds."""
 
     name: str
-    text: str = field(repr=False)
+    text: str
+
+    def __repr__(self) -> str:
+        return without(self, "text")
 
 
 class ScriptSyntaxError(Exception):

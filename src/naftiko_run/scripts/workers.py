@@ -13,9 +13,10 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct, field
 
 from naftiko_run.errors import ScriptError, ScriptsBusy
 from naftiko_run.scripts.job import (
@@ -52,8 +53,7 @@ class _GoneError(Exception):
     """A worker that does not answer any more."""
 
 
-@dataclass(eq=False, slots=True)
-class _Worker:
+class _Worker(Struct, eq=False):
     process: Process
     languages: set[str] = field(default_factory=set)
 

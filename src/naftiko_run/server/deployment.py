@@ -3,7 +3,9 @@
 import asyncio
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from naftiko_run.exposes.listener import ListenerApp
 from naftiko_run.exposes.units import Listener
@@ -69,8 +71,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-@dataclass(slots=True)
-class _Running:
+class _Running(Struct):
     listener: Listener
     app: ListenerApp
     server: HttpServer

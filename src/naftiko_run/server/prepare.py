@@ -4,8 +4,10 @@ import difflib
 import importlib
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from naftiko_run.callers.nonces import Nonces
 from naftiko_run.findings import Finding, Severity, as_strict, in_order
@@ -30,8 +32,7 @@ class NoClient:
         """Do nothing."""
 
 
-@dataclass(slots=True)
-class Prepared:
+class Prepared(Struct):
     """A plan with everything that was found on the way to it."""
 
     plan: Plan
@@ -139,8 +140,7 @@ def with_files(prepared: Prepared, findings: Sequence[Finding]) -> Prepared:
     return replace(prepared, findings=in_order([*prepared.findings, *findings]))
 
 
-@dataclass(frozen=True, slots=True)
-class _Unknown:
+class _Unknown(Struct, frozen=True):
     """A name that was given for an upstream or a port, and that no file has."""
 
     text: str

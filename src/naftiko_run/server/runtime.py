@@ -4,7 +4,8 @@ import importlib
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from naftiko_run.callers.nonces import Nonces
 from naftiko_run.plan.apis import Sandbox
@@ -14,11 +15,10 @@ from naftiko_run.server.http import HttpServer, authority, bind
 from naftiko_run.server.prepare import Prepared, prepare, sandbox_modules
 from naftiko_run.settings import Settings
 from naftiko_run.spec.document import Loaded
-from naftiko_run.types import Client
+from naftiko_run.types import Client, without
 
 
-@dataclass(slots=True)
-class Runtime:
+class Runtime(Struct):
     """What flows need to be called: a client, a sandbox for each API that has one, and scripts.
 
     ``nonces`` outlive the plans: a request that was used once is not taken again after a change.
@@ -27,9 +27,12 @@ class Runtime:
     settings: Settings
     client: Client
     sandboxes: dict[str, Sandbox] = field(default_factory=dict)
-    nonces: Nonces = field(default_factory=Nonces, repr=False)
-    workers: ScriptWorkers = field(default_factory=ScriptWorkers, repr=False)
+    nonces: Nonces = field(default_factory=Nonces)
+    workers: ScriptWorkers = field(default_factory=ScriptWorkers)
     _servers: list[HttpServer] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return without(self, "nonces", "workers")
 
     def share_nonces(self, key: bytes) -> None:
         """Take the nonces of all who have this key."""

@@ -6,7 +6,8 @@ import pickle
 import secrets
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from naftiko_run.exposes.listener import ListenerApp
 from naftiko_run.exposes.mcp_adapter import changes_between
@@ -17,10 +18,10 @@ from naftiko_run.server.deployment import key_of, line_of, open_sockets
 from naftiko_run.server.http import HttpServer
 from naftiko_run.server.workers import MAX_FAREWELL, Supervisor, serve_channel
 from naftiko_run.spec.document import Loaded
+from naftiko_run.types import without
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Struct, frozen=True):
     """What a worker serves: documents as the supervisor read them, and the sandboxes it runs.
 
     ``nonce_key`` is the same for all workers of a set: each takes the nonces of the others.
@@ -28,7 +29,10 @@ class Content:
 
     loaded: Sequence[Loaded]
     sandboxes: Mapping[str, Sandbox]
-    nonce_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    nonce_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+
+    def __repr__(self) -> str:
+        return without(self, "nonce_key")
 
     def dumps(self) -> bytes:
         """Write it for a worker's standard input."""

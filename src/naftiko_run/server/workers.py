@@ -15,7 +15,8 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from naftiko_run.server.backlog import accept_last
 from naftiko_run.server.http import GRACE_SECONDS, HttpServer
@@ -38,15 +39,13 @@ _LATER = frozenset({errno.EINTR, errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS
 """What the system may have again in a moment."""
 
 
-@dataclass(slots=True, eq=False)
-class _Worker:
+class _Worker(Struct, eq=False):
     process: asyncio.subprocess.Process
     channel: socket.socket
     retired: bool = False
 
 
-@dataclass(slots=True)
-class Supervisor:
+class Supervisor(Struct):
     """Keeps a number of workers running, and gives them the connections of its sockets.
 
     ``command`` starts a worker and ``say`` tells people. ``content`` is what a worker reads from

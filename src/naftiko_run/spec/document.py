@@ -6,13 +6,14 @@ hold no secret and no value of a variable, so they may be printed.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Final, Protocol
 
+from msgspec import Struct, field
+
 from naftiko_run.findings import DocPath, Finding, Severity
-from naftiko_run.types import Binds, Json
+from naftiko_run.types import Binds, Json, without
 
 
 class Unset(Enum):
@@ -47,12 +48,20 @@ class SourceFile(Protocol):
         """Make a finding about the value (or the key) at a path."""
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
-    """A place in a file; printing it shows the path."""
+class Where(Struct, frozen=True):
+    """A place in a file; printing it shows the path, and the path alone makes it what it is."""
 
-    source: SourceFile = field(repr=False, compare=False)
+    source: SourceFile
     path: DocPath = ()
+
+    def __repr__(self) -> str:
+        return without(self, "source")
+
+    def __eq__(self, other: object) -> bool:
+        return self.path == other.path if isinstance(other, Where) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.path)
 
     def at(self, *parts: str | int) -> "Where":
         """Return a place inside this one."""
@@ -75,8 +84,7 @@ class Where:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Info:
+class Info(Struct, frozen=True, kw_only=True):
     """What the document says of itself."""
 
     label: str
@@ -84,8 +92,7 @@ class Info:
     version: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bind:
+class Bind(Struct, frozen=True, kw_only=True):
     """Variables by the name that texts use, and the name under which their source has them."""
 
     where: Where
@@ -94,8 +101,7 @@ class Bind:
     keys: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Import:
+class Import(Struct, frozen=True, kw_only=True):
     """An entry that stands for one of another file: ``section`` says where both stand.
 
     ``namespace`` None means all of them (of ``consumes`` alone, in the published dialect).
@@ -108,8 +114,7 @@ class Import:
     section: str = "consumes"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
+class Parameter(Struct, frozen=True, kw_only=True):
     """An input: of a consumed operation, or declared by an exposed one.
 
     ``location`` is the ``in`` keyword, empty where none is written. ``type`` is empty where none
@@ -133,8 +138,7 @@ class Parameter:
     schema: Mapping[str, Json] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
+class Body(Struct, frozen=True, kw_only=True):
     """The ``body`` clause; ``data`` is UNSET where the clause says a type alone."""
 
     where: Where
@@ -142,8 +146,7 @@ class Body:
     data: Json | Unset
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
+class Output(Struct, frozen=True, kw_only=True):
     """One entry of ``outputParameters``, exposed or consumed.
 
     ``mapping`` is a JSONPath; ``value`` a static text. ``type`` never coerces.
@@ -160,8 +163,7 @@ class Output:
     max_length: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ForEach:
+class ForEach(Struct, frozen=True, kw_only=True):
     """One request per element of an array argument (our extension)."""
 
     where: Where
@@ -169,8 +171,7 @@ class ForEach:
     element: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Authentication:
+class Authentication(Struct, frozen=True, kw_only=True):
     """How a consumed API wants its credentials: the scheme in lower case and its written fields."""
 
     where: Where
@@ -178,8 +179,7 @@ class Authentication:
     fields: Mapping[str, Json]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsumedOperation:
+class ConsumedOperation(Struct, frozen=True, kw_only=True):
     """One operation of a consumed API; ``path`` is the whole path below ``baseUri``.
 
     ``schema`` is ``outputSchema`` as written, ``schema_text`` what the file says that it names,
@@ -196,16 +196,18 @@ class ConsumedOperation:
     body: Body | None = None
     raw_format: str = "json"
     schema: str = ""
-    schema_text: str | None = field(default=None, repr=False)
+    schema_text: str | None = None
     media_type: str = ""
     max_binary_size: int | None = None
     problem: Finding | None = None
     outputs: tuple[Output, ...] = ()
     for_each: ForEach | None = None
 
+    def __repr__(self) -> str:
+        return without(self, "schema_text")
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consumes:
+
+class Consumes(Struct, frozen=True, kw_only=True):
     """A consumed HTTP API."""
 
     where: Where
@@ -218,8 +220,7 @@ class Consumes:
     variables: tuple[Bind, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hints:
+class Hints(Struct, frozen=True, kw_only=True):
     """What a tool promises of its behaviour; None where nothing is said."""
 
     read_only: bool | None = None
@@ -228,8 +229,7 @@ class Hints:
     open_world: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Script:
+class Script(Struct, frozen=True, kw_only=True):
     """What a script step runs.
 
     ``language``, ``location`` and ``file`` are as written, empty where nothing is. ``texts`` are
@@ -241,12 +241,14 @@ class Script:
     location: str = ""
     file: str = ""
     dependencies: tuple[str, ...] = ()
-    texts: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    texts: tuple[tuple[str, str], ...] = ()
     problem: Finding | None = None
 
+    def __repr__(self) -> str:
+        return without(self, "texts")
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scripting:
+
+class Scripting(Struct, frozen=True, kw_only=True):
     """How scripts run: ``management.scripting`` of the control adapter, or its defaults.
 
     ``enabled`` None means that nothing is said. ``timeout`` is in milliseconds. No
@@ -262,8 +264,7 @@ class Scripting:
     allowed_languages: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """A step of an orchestration: ``call``, ``lookup`` or ``script``.
 
     ``script`` is that of a script step. ``tolerant`` lets the flow go on where this step fails (our
@@ -283,8 +284,7 @@ class Step:
     tolerant: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepMapping:
+class StepMapping(Struct, frozen=True, kw_only=True):
     """Where a value of the steps goes in the result; dots in the target nest."""
 
     where: Where
@@ -292,16 +292,14 @@ class StepMapping:
     value: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Semantics:
+class Semantics(Struct, frozen=True, kw_only=True):
     """What a flow of an aggregate promises of its behaviour; None where nothing is said."""
 
     safe: bool | None = None
     idempotent: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseContent:
+class ResponseContent(Struct, frozen=True, kw_only=True):
     """What a response may hold: its media type, and a JSON Schema of it."""
 
     media_type: str
@@ -309,8 +307,7 @@ class ResponseContent:
     schema: Mapping[str, Json] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
+class Response(Struct, frozen=True, kw_only=True):
     """A response that a REST operation promises; ``status`` is one such as 200 or 2XX.
 
     ``fixed`` says that every success has this status (``responseBinary`` with ``status``).
@@ -323,8 +320,7 @@ class Response:
     fixed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
+class Unit(Struct, frozen=True, kw_only=True):
     """What is exposed once: a REST operation, an MCP tool, or a flow of an aggregate.
 
     ``method`` and ``path`` are empty for a tool. ``arguments`` is the ``with`` clause. ``problem``
@@ -355,8 +351,7 @@ class Unit:
     responses: tuple[Response, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forward:
+class Forward(Struct, frozen=True, kw_only=True):
     """A REST resource whose requests are passed on to a consumed API.
 
     ``target`` is the API's namespace, ``trusted`` the header fields of the caller that go on.
@@ -373,8 +368,7 @@ class Forward:
     problem: Finding | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class McpResource:
+class McpResource(Struct, frozen=True, kw_only=True):
     """What MCP clients read by its URI: the outcome of a unit, or the files of a folder.
 
     ``unit`` is what a read runs; the variables of the URI are its parameters. ``location`` is a
@@ -392,16 +386,14 @@ class McpResource:
     problem: Finding | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptMessage:
+class PromptMessage(Struct, frozen=True, kw_only=True):
     """One message of a prompt, its placeholders unfilled; ``role`` is user or assistant."""
 
     role: str
     content: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class McpPrompt:
+class McpPrompt(Struct, frozen=True, kw_only=True):
     """A prompt: its messages, or a file with the text of one that the user says.
 
     ``location`` is the file as it is written: its text becomes ``messages`` when the document is
@@ -418,8 +410,7 @@ class McpPrompt:
     problem: Finding | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SkillTool:
+class SkillTool(Struct, frozen=True, kw_only=True):
     """A tool that a skill names: another adapter's (``from``), or an instruction file.
 
     ``source`` and ``action`` are what ``from`` says; ``call`` what this runtime does not run.
@@ -436,17 +427,18 @@ class SkillTool:
     problem: Finding | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SkillText:
+class SkillText(Struct, frozen=True, kw_only=True):
     """The SKILL.md of a skill's folder: its front matter, None where it has no valid one."""
 
     front: Mapping[str, Json] | None
     body: str
-    text: str = field(repr=False)
+    text: str
+
+    def __repr__(self) -> str:
+        return without(self, "text")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Skill:
+class Skill(Struct, frozen=True, kw_only=True):
     """A skill: what it is good for, the tools that it names, and the folder with its files.
 
     ``user_invocable`` and ``disable_model_invocation`` are None where nothing is written.
@@ -473,8 +465,7 @@ class Skill:
     findings: tuple[Finding, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adapter:
+class Adapter(Struct, frozen=True, kw_only=True):
     """An entry of ``exposes`` that this runtime serves.
 
     ``type`` is ``rest``, ``mcp`` or ``skill``; ``port`` None where none is written. ``skills`` are
@@ -502,8 +493,7 @@ class Adapter:
     written_as: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Aggregate:
+class Aggregate(Struct, frozen=True, kw_only=True):
     """Flows that several units share by ``ref``."""
 
     where: Where
@@ -511,8 +501,7 @@ class Aggregate:
     flows: tuple[Unit, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
+class Document(Struct, frozen=True, kw_only=True):
     """A capability document, as written: imports are still to be resolved."""
 
     where: Where
@@ -527,8 +516,7 @@ class Document:
     scripting: Scripting = field(default_factory=Scripting)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shared:
+class Shared(Struct, frozen=True, kw_only=True):
     """One section of an imported file, with the variables that come along.
 
     ``nested`` are the imports in it: they are not followed.
@@ -541,8 +529,7 @@ class Shared:
     nested: tuple[Import, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class Loaded:
+class Loaded(Struct, kw_only=True):
     """One file: its document with imports and variables resolved, and all that was found.
 
     ``document`` is None where nothing of the file can be served. ``missing`` are the namespaces

@@ -1,6 +1,6 @@
 """Reads ``exposes``: the adapters, and what those of every type can say."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from naftiko_run.spec.authentication import read_authentication
 from naftiko_run.spec.document import Adapter, Unit

@@ -1,7 +1,8 @@
 """Reads what an MCP adapter exposes: tools, resources and prompts."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from naftiko_run.findings import Finding
 from naftiko_run.spec.document import McpPrompt, McpResource, Parameter, PromptMessage, Unit

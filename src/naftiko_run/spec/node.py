@@ -1,16 +1,16 @@
 """Typed reading of raw mappings: the only place that touches what a YAML file holds."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from naftiko_run.findings import Finding
 from naftiko_run.spec.document import UNSET, Unset, Where
 from naftiko_run.types import Json
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """A mapping of the document; ``key`` is its name where a keyed map holds it.
 
     Each method reads one key under its name or an alias of it, the first that is there, and gives

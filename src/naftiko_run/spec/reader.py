@@ -7,7 +7,8 @@ run shows everything.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from naftiko_run.findings import Finding
 from naftiko_run.spec.aggregates import read_aggregates

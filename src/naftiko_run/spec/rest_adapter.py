@@ -1,7 +1,8 @@
 """Reads what a REST adapter exposes: the operations of its resources, and forwards."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from naftiko_run.spec import paths
 from naftiko_run.spec.document import Forward, Unit

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from naftiko_run.findings import Finding
 from naftiko_run.spec.document import Skill, SkillTool

@@ -12,8 +12,9 @@ import functools
 import re
 import ssl
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final, cast
+
+from msgspec.structs import replace
 
 from naftiko_run.consumes.engines import coding, faults, urls
 from naftiko_run.consumes.engines.connection import NotHttpError, Origin

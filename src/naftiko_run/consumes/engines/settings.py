@@ -2,12 +2,13 @@
 
 import base64
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote
 
+from msgspec import Struct
+
 from naftiko_run.errors import NaftikoError
-from naftiko_run.types import Headers
+from naftiko_run.types import Headers, without
 from naftiko_run.version import __version__
 
 USER_AGENT: Final = f"naftiko-run/{__version__}"
@@ -46,8 +47,7 @@ TRANSFER: Final = frozenset(
 """Headers that described the transfer, not the body that a reply holds now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientLimits:
+class ClientLimits(Struct, frozen=True, kw_only=True):
     """How long, how much and how many.
 
     ``timeout`` covers a call from its start to the last byte of the reply, in seconds, the wait for
@@ -69,14 +69,16 @@ class EngineError(NaftikoError):
     """An engine lacks something on this machine."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineSettings:
+class EngineSettings(Struct, frozen=True, kw_only=True):
     """What an engine is made from; ``roots`` are PEM certificates, none for the system's own."""
 
     limits: ClientLimits
     roots: tuple[str, ...] = ()
     # A proxy's URL may hold a password.
-    proxy: str | None = field(default=None, repr=False)
+    proxy: str | None = None
+
+    def __repr__(self) -> str:
+        return without(self, "proxy")
 
 
 def outgoing(headers: Headers) -> Headers:

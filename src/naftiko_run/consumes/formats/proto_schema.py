@@ -15,8 +15,9 @@ Google's well-known types are known. Groups are refused.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from naftiko_run.consumes.formats.limits import FormatError
 
@@ -58,8 +59,7 @@ class SchemaError(Exception):
     """A text that is no schema, or uses what is not supported; the text says why."""
 
 
-@dataclass(slots=True)
-class Field:
+class Field(Struct):
     """A field; ``type`` is a scalar's name, or a full name once it is resolved.
 
     ``presence`` says that an absent field is absent; otherwise it has its type's zero. ``key`` is
@@ -73,16 +73,14 @@ class Field:
     key: str = ""
 
 
-@dataclass(slots=True)
-class Message:
+class Message(Struct):
     """A message: its fields by number."""
 
     name: str
     fields: dict[int, Field] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Schema:
+class Schema(Struct):
     """All messages and enums by their full names; ``first`` is the message that a reply is."""
 
     messages: dict[str, Message] = field(default_factory=dict)

@@ -10,10 +10,10 @@ An alias stands for the very value that its anchor names, and counts with all th
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Final
 
 import yaml
+from msgspec import Struct, field
 
 from naftiko_run.consumes.formats.charset import text_of
 from naftiko_run.consumes.formats.limits import (
@@ -47,8 +47,7 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 _MOST_DIGITS: Final = 1000
 
 
-@dataclass(slots=True, eq=False)
-class _Named:
+class _Named(Struct, eq=False):
     """A value, how many values it holds, itself included, and how many levels."""
 
     value: Json
@@ -57,8 +56,7 @@ class _Named:
     text: str | None = None
 
 
-@dataclass(slots=True, eq=False)
-class _Open:
+class _Open(Struct, eq=False):
     """A collection that is being filled."""
 
     value: dict[str, Json] | list[Json]

@@ -7,7 +7,8 @@ The comma parts both challenges and their parameters, so the two are told apart 
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from naftiko_run.types import Reply
 
@@ -17,8 +18,7 @@ _SCHEME = rf"(?P<scheme>{_NAME})(?:[ \t]+[A-Za-z0-9\-._~+/]+=*(?=\s*(?:,|$)))?"
 _ITEM = re.compile(rf"[\s,]*(?:{_PARAMETER}|{_SCHEME})")
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(Struct, frozen=True):
     """One way in which a server lets itself be authenticated to."""
 
     scheme: str

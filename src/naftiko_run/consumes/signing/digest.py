@@ -13,9 +13,11 @@ if that one is stale already. A password that is refused is not tried twice.
 import hashlib
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
 from itertools import count
 from urllib.parse import quote
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from naftiko_run.consumes.signing.challenge import Challenge, challenges, parameters
 from naftiko_run.consumes.signing.message import (
@@ -27,7 +29,7 @@ from naftiko_run.consumes.signing.message import (
     with_header,
 )
 from naftiko_run.errors import UnsupportedError
-from naftiko_run.types import Client, Reply, Request, StreamedReply, Upload
+from naftiko_run.types import Client, Reply, Request, StreamedReply, Upload, without
 
 # The names of algorithms in lower case and without "-sess", weakest first.
 _HASHES = {"md5": "md5", "sha-256": "sha256", "sha-512-256": "sha512_256"}
@@ -95,8 +97,7 @@ class Digest(Decorator):
             self._sessions[origin] = replace(session, nonce=nonce, uses=count(1))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(Struct, frozen=True, kw_only=True):
     """A challenge, read and found answerable; what the server left out is empty."""
 
     realm: str
@@ -123,16 +124,18 @@ class Terms:
         return hashlib.new(_HASHES[self.hash_name], data, usedforsecurity=False).hexdigest()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Session(Struct, frozen=True, kw_only=True):
     """The use of one nonce: who answers it, and how often it was answered."""
 
     terms: Terms
     nonce: str
     cnonce: str
     user: str
-    secret: str = field(repr=False)  # the hash of A1: as good as the password
-    uses: Iterator[int] = field(default_factory=lambda: count(1), repr=False)
+    secret: str  # the hash of A1: as good as the password
+    uses: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def __repr__(self) -> str:
+        return without(self, "secret", "uses")
 
     @classmethod
     def opened(cls, terms: Terms, username: str, password: str, cnonce: str) -> "Session":

@@ -5,8 +5,9 @@ A signature covers precisely what is sent, so nothing here ever rewrites a URL o
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from urllib.parse import urlsplit
+
+from msgspec.structs import replace
 
 from naftiko_run.errors import UnsupportedError
 from naftiko_run.types import Client, Reply, Request, StreamedReply, StreamingClient, Upload

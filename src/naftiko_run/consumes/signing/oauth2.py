@@ -12,8 +12,9 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from urllib.parse import quote_plus, urlencode, urlsplit
+
+from msgspec import Struct
 
 from naftiko_run.consumes.signing.challenge import challenges
 from naftiko_run.consumes.signing.message import (
@@ -24,7 +25,7 @@ from naftiko_run.consumes.signing.message import (
     with_header,
 )
 from naftiko_run.errors import UnreadableReply, UnsupportedError, UpstreamError
-from naftiko_run.types import Client, Json, Reply, Request, StreamedReply, Upload
+from naftiko_run.types import Client, Json, Reply, Request, StreamedReply, Upload, without
 
 _MARGIN = 60.0
 """Seconds before its end at which a token is no longer used; half its life if that is less."""
@@ -45,8 +46,7 @@ _ERROR_CODES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class Grant(Struct, frozen=True, kw_only=True):
     """What is asked for, of whom, and as whom.
 
     Without ``token_endpoint`` it is found through ``issuer`` (RFC 8414). ``client_authentication``
@@ -54,13 +54,16 @@ class Grant:
     """
 
     client_id: str
-    client_secret: str = field(repr=False)
+    client_secret: str
     token_endpoint: str | None = None
     issuer: str | None = None
     scopes: str | None = None
     audience: str | None = None
     resource: str | None = None
     client_authentication: str | None = None
+
+    def __repr__(self) -> str:
+        return without(self, "client_secret")
 
     def parameters(self) -> dict[str, str]:
         """Return the fields of a token request that are no secret."""
@@ -69,14 +72,15 @@ class Grant:
         return {"grant_type": "client_credentials", **given}
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    text: str = field(repr=False)
+class _Token(Struct, frozen=True):
+    text: str
     good_until: float
 
+    def __repr__(self) -> str:
+        return without(self, "text")
 
-@dataclass(frozen=True, slots=True)
-class _Endpoint:
+
+class _Endpoint(Struct, frozen=True):
     url: str
     client_authentication: str
 

@@ -8,13 +8,14 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from urllib.parse import quote, unquote_to_bytes, urlsplit
+
+from msgspec import Struct
 
 from naftiko_run.consumes.signing.aws_hosts import scope_of
 from naftiko_run.consumes.signing.message import Signer, fits_header, host_of, with_header
 from naftiko_run.errors import UnsupportedError
-from naftiko_run.types import Client, Request
+from naftiko_run.types import Client, Request, without
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 # Proxies and HTTP clients add, change or drop these on the way (botocore's list, and two more).
@@ -42,13 +43,15 @@ _UNSIGNED = {
 _S3 = {"s3", "s3-object-lambda", "s3-outposts", "s3express"}
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(Struct, frozen=True):
     """An AWS access key; the session token belongs to a temporary one."""
 
-    access_key: str = field(repr=False)
-    secret_key: str = field(repr=False)
-    session_token: str | None = field(default=None, repr=False)
+    access_key: str
+    secret_key: str
+    session_token: str | None = None
+
+    def __repr__(self) -> str:
+        return without(self, "access_key", "secret_key", "session_token")
 
 
 class SigV4(Signer):

@@ -7,9 +7,10 @@ where another has moved something.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 
 import yaml
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from naftiko_run.errors import DocumentError
 from naftiko_run.findings import DocPath, Finding, Severity
@@ -22,8 +23,7 @@ from naftiko_run.loading.migrate.walk import Named, Record, walk
 from naftiko_run.spec.reader import read as read_document
 
 
-@dataclass(slots=True)
-class Migrated:
+class Migrated(Struct):
     """A document in its other version; ``text`` is None where that was refused."""
 
     text: str | None

@@ -1,10 +1,9 @@
 """Changes to a text, gathered first and made at once: positions are those of the text before."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 
-@dataclass(slots=True)
-class Edits:
+class Edits(Struct):
     """Replacements in a text; deletions may overlap one another."""
 
     text: str

@@ -1,17 +1,16 @@
 """What each version of the language can say, and what the same thing is called in each."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import yaml
+from msgspec import Struct
 
 from naftiko_run.loading.migrate.nodes import Pair, pair, pairs, text_of
 from naftiko_run.loading.migrate.walk import Record
 from naftiko_run.spec.reader import KNOWN_VERSIONS
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Struct, frozen=True):
     """A version of one of the languages."""
 
     language: str
@@ -72,8 +71,7 @@ def first_with(level: int) -> Version:
 # ------------------------------------------------------------------------------- what came when
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
+class Feature(Struct, frozen=True):
     """Something that a document says, the level that has it, and whether it can be left out."""
 
     level: int

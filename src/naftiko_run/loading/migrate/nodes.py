@@ -3,9 +3,9 @@
 import json
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
 
 import yaml
+from msgspec import Struct
 
 from naftiko_run.loading.migrate.edits import Edits
 
@@ -16,8 +16,7 @@ _NOT_TEXT = re.compile(r"[-+.]?[0-9].*|true|false|null|~|", re.IGNORECASE)
 _BLANK = re.compile(r"(?:[ \t\r\n]|(?<=[ \t\r\n])#[^\n]*)*")
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """A text and its nodes; ``dashes`` are where entries of block lists begin."""
 
     text: str

@@ -1,10 +1,10 @@
 """Which record each mapping of a document is: the shape of the language, in both its forms."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 
 import yaml
+from msgspec import Struct
 
 from naftiko_run.findings import DocPath
 from naftiko_run.loading.migrate.nodes import pairs, text_of
@@ -23,8 +23,7 @@ class Form(Enum):
     """A map in every version."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """A mapping of the document, of a known kind."""
 
     kind: str
@@ -32,8 +31,7 @@ class Record:
     path: DocPath
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Struct, frozen=True):
     """A collection whose form differs between the languages; ``key`` is what it stands under."""
 
     kind: str

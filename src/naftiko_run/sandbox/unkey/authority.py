@@ -6,21 +6,20 @@ path, `unkey:v1:<workspace>:<resources>#<action>`, whose `*` stands for one segm
 """
 
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from naftiko_run.sandbox.unkey import errors
 
 
-@dataclass(frozen=True, slots=True)
-class AnyOf:
+class AnyOf(Struct, frozen=True):
     """One of the parts is enough."""
 
     parts: tuple["Query", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AllOf:
+class AllOf(Struct, frozen=True):
     """Every part is needed."""
 
     parts: tuple["Query", ...]
@@ -31,8 +30,7 @@ Query: TypeAlias = str | AnyOf | AllOf
 _PATH = "unkey:"
 
 
-@dataclass(frozen=True, slots=True)
-class RootKey:
+class RootKey(Struct, frozen=True):
     """The caller: whose workspace the request works in, and what it may do there."""
 
     workspace: str

@@ -1,8 +1,9 @@
 """What every operation is given, and what it gives back."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from naftiko_run.sandbox.unkey.authority import Query, RootKey
 from naftiko_run.sandbox.unkey.database import Database, Row
@@ -15,8 +16,7 @@ Body: TypeAlias = Mapping[str, Any]
 PAGE = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Struct, frozen=True, kw_only=True):
     """One request: the data inside its transaction, who asks, when, and from where."""
 
     db: Database
@@ -34,16 +34,14 @@ class Call:
         self.root.require(query)
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """One page of a list and where the next one begins."""
 
     items: list[Json]
     cursor: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Nothing:
+class Nothing(Struct, frozen=True):
     """An answer without data."""
 
 
@@ -51,8 +49,7 @@ Reply: TypeAlias = Json | Page | Nothing
 Handler: TypeAlias = Callable[[Call, Any], Reply]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """A request schema, what answers it, and whether that may change data."""
 
     body: Node

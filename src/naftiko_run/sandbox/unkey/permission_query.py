@@ -11,9 +11,10 @@ AND and OR are read in any case. A permission is compared as it stands: nothing 
 import re
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from naftiko_run.sandbox.unkey.errors import ApiError, bad_request
 
@@ -25,8 +26,7 @@ _RANKS = {"or": 1, "and": 2}
 _WANTED = "Expected a permission identifier or opening parenthesis."
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(Struct, frozen=True):
     kind: str  # "permission", "and", "or", "(", ")", "invalid" or "end"
     text: str
     at: int

@@ -7,7 +7,8 @@ duration; the limit itself is no part of it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from naftiko_run.sandbox.unkey.database import Database
 
@@ -15,8 +16,7 @@ _LAST = (1 << 63) - 1  # the latest time the database holds
 _SWEEP = 64  # stale counters forgotten with each new one: more than are made, so none pile up
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
+class Demand(Struct, frozen=True, kw_only=True):
     """What one request wants to take from one limit."""
 
     scope: str
@@ -26,8 +26,7 @@ class Demand:
     cost: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True):
     """What became of a demand; `reset` is when the current window ends."""
 
     passed: bool

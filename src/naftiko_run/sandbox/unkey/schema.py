@@ -7,22 +7,21 @@ other violation is listed.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from naftiko_run.sandbox.unkey.gojson import Json, fits_int64, quote
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(Struct, frozen=True):
     """One reason why a body is refused."""
 
     location: str
     message: str
 
 
-@dataclass(slots=True)
-class Findings:
+class Findings(Struct):
     """Everything found in one body.
 
     `undecodable` marks a number that the schema takes for an integer and the server's decoder
@@ -50,8 +49,7 @@ class Node(Protocol):
         """Note in `found` how `value` differs from what this part describes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
+class Text(Struct, frozen=True, kw_only=True):
     """A string; its length is counted in code points."""
 
     shortest: int = 0
@@ -79,8 +77,7 @@ class Text:
             found.add(path, "pattern", message)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Whole:
+class Whole(Struct, frozen=True, kw_only=True):
     """An integer; `5.0` counts as one here, as in JSON Schema."""
 
     least: int | None = None
@@ -101,8 +98,7 @@ class Whole:
             found.undecodable = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flag:
+class Flag(Struct, frozen=True, kw_only=True):
     """A boolean."""
 
     def check(self, value: Json, path: str, found: Findings) -> None:
@@ -111,8 +107,7 @@ class Flag:
             found.wrong_type(path, value, "boolean", nullable=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(Struct, frozen=True, kw_only=True):
     """An object with known members; `extra` tells whether it may have others."""
 
     members: Mapping[str, Node]
@@ -139,8 +134,7 @@ class Record:
         found.add(path, "additionalProperties", f"additional properties {names} not allowed")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Free:
+class Free(Struct, frozen=True, kw_only=True):
     """An object whose members are the caller's own."""
 
     most: int
@@ -156,8 +150,7 @@ class Free:
             found.add(path, "maxProperties", message)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Series:
+class Series(Struct, frozen=True, kw_only=True):
     """An array of values of one kind."""
 
     item: Node
