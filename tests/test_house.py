@@ -55,7 +55,7 @@ HOUSE = {
     "plan": room("callers consumes exposes flows mapping scripts spec"),
     "server": room(
         "plan loading settings sandbox callers exposes scripts spec",
-        "uvicorn uvloop httptools starlette watchfiles",
+        "uvloop httptools starlette watchfiles",
     ),
     "cli": room("server plan loading settings exposes mapping spec"),
     "__main__": room("cli"),

@@ -5,12 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from starlette.types import Receive, Scope, Send
-from uvicorn import Config
-from uvicorn.server import ServerState
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from naftiko_run.exposes.messages import send_bytes
 from naftiko_run.server.protocol import MAX_MESSAGE, HttpProtocol
+from naftiko_run.server.state import ServerState
 
 WHOLE = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}"
 PART = b"GET / HTTP/1.1\r\nhost: loc"
@@ -36,14 +35,12 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
 
 @asynccontextmanager
 async def connected(
-    app: object = answer, protocol: type[HttpProtocol] = Hasty
+    app: ASGIApp = answer, protocol: type[HttpProtocol] = Hasty
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """Connect to a server of its own."""
-    config = Config(app, http=protocol, lifespan="off", log_config=None, access_log=False)  # type: ignore[arg-type]
-    config.load()
     state = ServerState()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: protocol(config, state, {}), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: protocol(app, state), "127.0.0.1", 0)
     async with server:
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         try:

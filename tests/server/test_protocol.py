@@ -7,11 +7,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn import Config
-from uvicorn.server import ServerState
 
 from naftiko_run.exposes.messages import WHOLE_BODY, read_body, send_bytes
 from naftiko_run.server.protocol import HttpProtocol
+from naftiko_run.server.state import ServerState
 
 pytestmark = pytest.mark.anyio
 
@@ -56,10 +55,9 @@ class Line:
 
 @asynccontextmanager
 async def connected(app: ASGIApp) -> AsyncIterator[Line]:
-    config = Config(app, http=HttpProtocol, lifespan="off", log_config=None, interface="asgi3")
     state = ServerState()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: HttpProtocol(config, state, {}), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: HttpProtocol(app, state), "127.0.0.1", 0)
     async with server:
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         try:

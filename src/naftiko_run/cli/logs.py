@@ -42,6 +42,4 @@ def configure(level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    # Its warnings are about what clients send, a line for each: not for those who run a server.
-    logging.getLogger("uvicorn.error").setLevel("DEBUG" if level == "debug" else "ERROR")
     logging.getLogger("naftiko_run").setLevel(level.upper())

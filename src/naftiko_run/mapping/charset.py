@@ -18,17 +18,17 @@ MARKS: Final = (
 """The byte order marks, and the encodings that they tell."""
 
 _PARAMETER = re.compile(r";\s*charset\s*=\s*[\"']?([^\s;\"']+)", re.IGNORECASE)
-_KNOWN: Final = frozenset(
-    codecs.lookup(name).name
-    for name in (
+KNOWN: Final = frozenset(
+    (
         "ascii utf-8 utf-8-sig utf-16 utf-16-le utf-16-be utf-32 utf-32-le utf-32-be big5 big5hkscs"
         " cp437 cp850 cp852 cp866 cp874 cp932 cp949 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255"
-        " cp1256 cp1257 cp1258 euc-jp euc-kr gb2312 gbk gb18030 iso-2022-jp koi8-r koi8-u"
-        " latin-1 iso8859-2 iso8859-3 iso8859-4 iso8859-5 iso8859-6 iso8859-7 iso8859-8"
-        " iso8859-9 iso8859-10 iso8859-11 iso8859-13 iso8859-14 iso8859-15 iso8859-16"
-        " mac-roman shift_jis tis-620"
+        " cp1256 cp1257 cp1258 euc_jp euc_kr gb2312 gbk gb18030 iso2022_jp koi8-r koi8-u iso8859-1"
+        " iso8859-2 iso8859-3 iso8859-4 iso8859-5 iso8859-6 iso8859-7 iso8859-8 iso8859-9"
+        " iso8859-10 iso8859-11 iso8859-13 iso8859-14 iso8859-15 iso8859-16 mac-roman shift_jis"
+        " tis-620"
     ).split()
 )
+"""By the names that Python itself gives them: looking one up loads its tables."""
 
 
 def label_of(media_type: str) -> str | None:
@@ -43,7 +43,7 @@ def codec(label: str) -> str | None:
         found = codecs.lookup(label).name if label.isascii() and len(label) < 40 else ""
     except (LookupError, ValueError):
         found = ""
-    return found if found in _KNOWN else None
+    return found if found in KNOWN else None
 
 
 def text_of(body: bytes, media_type: str) -> str | None:

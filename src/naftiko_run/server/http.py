@@ -10,15 +10,13 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import cast
+from collections.abc import Callable, Sequence
 
-import uvicorn
 from starlette.types import ASGIApp
 
 from naftiko_run.server.backlog import accept_last
 from naftiko_run.server.protocol import HttpProtocol
+from naftiko_run.server.state import ServerState
 
 BACKLOG = 2048
 GRACE_SECONDS = 30
@@ -71,14 +69,6 @@ def authority(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-class _Server(uvicorn.Server):
-    """A uvicorn server that leaves signals to the process."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 class HttpServer:
     """Serves an ASGI application, from ``start`` to ``stop``.
 
@@ -87,35 +77,32 @@ class HttpServer:
 
     def __init__(self, app: ASGIApp, listening: socket.socket | None = None) -> None:
         """Prepare a server; nothing is accepted yet."""
-        self._server = _Server(_config(app))
+        self._app = app
+        self._state = ServerState()
         self._refusing = False
         self._listening = listening
-        self._task: asyncio.Task[None] | None = None
+        self._accepting: asyncio.Server | None = None
         self._backlog: socket.socket | None = None
         self._released = asyncio.Event()
 
     async def start(self) -> None:
         """Begin to accept connections; returns once they are."""
-        sockets = [] if self._listening is None else [self._listening]
-        self._task = asyncio.create_task(self._server.serve(sockets=sockets))
-        while not self._server.started:
-            if self._task.done():
-                await self._task
-                return
-            await asyncio.sleep(0.002)
+        self._state.keep_time()
+        if self._listening is not None:
+            self._accepting = await asyncio.get_running_loop().create_server(
+                self._protocol, sock=self._listening, backlog=BACKLOG
+            )
+
+    def _protocol(self) -> HttpProtocol:
+        made = HttpProtocol(self._app, self._state)
+        made.last = self._refusing
+        return made
 
     async def take(self, connection: socket.socket) -> None:
         """Serve a connection that was accepted elsewhere."""
-        config, state = self._server.config, self._server.server_state
-
-        def protocol() -> HttpProtocol:
-            made = HttpProtocol(config, state, {})
-            made.last = self._refusing
-            return made
-
         connection.setblocking(False)  # noqa: FBT003 - the socket's own signature
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(protocol, connection)
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
         except OSError:
             connection.close()
 
@@ -124,12 +111,12 @@ class HttpServer:
         if self._refusing:
             return
         self._refusing = True
-        for connection in self._server.server_state.connections:
-            cast("HttpProtocol", connection).last = True
+        for connection in self._state.connections:
+            connection.last = True
         if self._listening is not None:
             self._backlog = self._listening.dup()
-        for listening in getattr(self._server, "servers", ()):
-            listening.close()
+        if self._accepting is not None:
+            self._accepting.close()
 
     async def _accept_last(self) -> None:
         """Serve who waits in the backlog: connected already, and reset if the socket closed."""
@@ -153,32 +140,26 @@ class HttpServer:
             self._released.set()
         # A keep-alive connection may be about to send: it gets a moment, and an answer that
         # tells it to close, before it is closed under it.
+        await self._left(_IDLE_SECONDS)
+        for connection in list(self._state.connections):
+            connection.shutdown()
+        if not await self._left(GRACE_SECONDS):
+            _log.error("requests take too long to be waited for: %s", len(self._state.tasks))
+            for task in self._state.tasks:
+                task.cancel()
+        self._state.stop_time()
+        if self._listening is not None:
+            self._listening.close()
+
+    async def _left(self, seconds: float) -> bool:
+        """Wait until nobody is connected and nothing is under way, but no longer than this."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + _IDLE_SECONDS
-        while (  # noqa: ASYNC110 - the server gives no event for its last connection
-            loop.time() < deadline and self._server.server_state.connections
-        ):
+        deadline = loop.time() + seconds
+        while self._state.connections or self._state.tasks:
+            if loop.time() > deadline:
+                return False
             await asyncio.sleep(0.02)
-        self._server.should_exit = True
-        if self._task is not None:
-            await self._task
-
-
-def _config(app: ASGIApp) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        http=HttpProtocol,
-        interface="asgi3",
-        ws="none",
-        lifespan="off",
-        loop="none",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        backlog=BACKLOG,
-    )
+        return True
 
 
 async def until_stopped(at_once: Sequence[Callable[[], None]] = ()) -> None:

@@ -1,12 +1,12 @@
 """The connections of a listener: HTTP/1.1 parsed by httptools, requests answered in their order.
 
-This is uvicorn's place for a protocol, and half of what a request costs there: it makes nothing
-per request that nobody asks for, and one timer looks after all connections. What the parser would
-collect without any bound has one here: a head has to come within :data:`HEAD_SECONDS` and
-:data:`MAX_HEAD`, and a whole message, its trailer fields too, within :data:`MAX_MESSAGE`; the limit
-of a body is the faces' own, and lower. A body that is passed on while it comes has none, and what
-brings no body between its pieces has this one. Requests that come ahead of their turn wait as the
-bytes that they came as; and who takes nothing of an answer for :data:`TAKING_SECONDS` loses it.
+It makes nothing per request that nobody asks for, and one timer looks after all connections. What
+the parser would collect without any bound has one here: a head has to come within
+:data:`HEAD_SECONDS` and :data:`MAX_HEAD`, and a whole message, its trailer fields too, within
+:data:`MAX_MESSAGE`; the limit of a body is the faces' own, and lower. A body that is passed on
+while it comes has none, and what brings no body between its pieces has this one. Requests that come
+ahead of their turn wait as the bytes that they came as; and who takes nothing of an answer for
+:data:`TAKING_SECONDS` loses it.
 """
 
 import asyncio
@@ -21,12 +21,11 @@ from weakref import WeakKeyDictionary
 
 import httptools
 from starlette.types import ASGIApp, Scope
-from uvicorn import Config
-from uvicorn.server import ServerState
 
 from naftiko_run.exposes.messages import STREAMED
 from naftiko_run.exposes.problems import MEDIA_TYPE, Problem
 from naftiko_run.server.exchange import BUFFERED, Exchange, status_line
+from naftiko_run.server.state import ServerState
 
 MAX_HEAD = 64 * 1024
 MAX_MESSAGE = 64 * 1024 * 1024
@@ -52,25 +51,17 @@ class HttpProtocol(asyncio.Protocol):
     idle_seconds = IDLE_SECONDS
     taking_seconds = TAKING_SECONDS
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],  # noqa: ARG002 - uvicorn gives it by this name
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        """Prepare for a connection; the arguments are those that uvicorn has."""
-        if not config.loaded:
-            config.load()
+    def __init__(self, app: ASGIApp, state: ServerState) -> None:
+        """Prepare for a connection of a server with this state."""
         self.last = False
         self.due = _NEVER
         """When this connection has waited for too long."""
         self.taken_by = _NEVER
         """When its caller must have taken something of what waits to be sent."""
-        self._app = cast("ASGIApp", config.loaded_app)
-        self._loop = _loop or asyncio.get_running_loop()
-        self._state = server_state
-        self._connections = cast("set[HttpProtocol]", server_state.connections)
+        self._app = app
+        self._loop = asyncio.get_running_loop()
+        self._state = state
+        self._connections = state.connections
         self._parser = self._new_parser()
         self._transport = cast("asyncio.Transport", None)  # until there is one
         self._base: dict[str, Any] = {}
@@ -261,14 +252,13 @@ class HttpProtocol(asyncio.Protocol):
 
     def defaults(self) -> bytes:
         """Give the field lines that every answer has."""
-        return _lines(self._state.default_headers)
+        return _lines(self._state.fields)
 
     def completed(self, exchange: Exchange) -> None:
         """Go on to the next request, or close."""
         if exchange is not self._answering:
             return
         self._answering = None
-        self._state.total_requests += 1
         if exchange is self._coming and not exchange.keep:
             # RFC 9112 section 9.6: closed now, a caller who still sends would lose the answer.
             self._transport.write_eof()
@@ -397,7 +387,7 @@ class _Watch:
     _of: ClassVar[MutableMapping[ServerState, "_Watch"]] = WeakKeyDictionary()
 
     def __init__(self, state: ServerState, loop: asyncio.AbstractEventLoop) -> None:
-        self._connections = cast("set[HttpProtocol]", state.connections)
+        self._connections = state.connections
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
 
