@@ -8,6 +8,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from naftiko_run.errors import FieldProblem, InputError, VariableError
 from naftiko_run.types import Input, Json, Reply, Request
@@ -325,6 +326,35 @@ async def test_a_call_sends_one_request_and_gives_the_reply_as_it_came() -> None
     assert client.requests == [Request("GET", f"{BASE}/x", (ACCEPT,))]
 
 
+@pytest.mark.parametrize(
+    ("text", "made_once"),
+    [
+        ("path: /x?a={{ORG}}\ninputParameters: [{name: X-V, in: header, value: '1'}]", True),
+        ("path: /x\nmethod: DELETE", True),
+        ("path: /x/{id}", False),
+        ("path: /x\ninputParameters: [{name: q, in: query}]", False),
+        ("path: /x\nmethod: POST", False),
+        ("path: /x\nmethod: POST\nbody: {type: multipartForm, data: {a: b}}", False),
+    ],
+)
+def test_a_request_in_which_no_input_has_a_part_is_made_once(text: str, *, made_once: bool) -> None:
+    operation = build(text, declared=DECLARED).operation
+    first, second = (operation.request({"id": "1", "q": "2", "body": {}}) for _ in range(2))
+    assert (first is second) is made_once
+    if made_once:
+        assert replace(operation, always=None).request({}) == first
+
+
+def test_a_constant_that_no_request_can_carry_is_told_to_each_caller() -> None:
+    operation = build(
+        "path: /x\ninputParameters: [{name: X-V, in: header, value: '{{TEXT}}'}]",
+        declared={"TEXT": "a\nb"},
+    ).operation
+    for _ in range(2):
+        with pytest.raises(InputError, match="control characters"):
+            operation.request({})
+
+
 @pytest.mark.anyio
 async def test_r_var_4_variables_without_a_value_refuse_the_calls_that_need_them() -> None:
     built = build(
@@ -363,7 +393,7 @@ def test_nothing_that_is_printed_of_an_operation_holds_a_secret() -> None:
     made = built.request(id="1", zone="z", x="x")
     assert SECRET in made.url
     assert SECRET in str(made.headers)
-    assert repr(made) == "Request(POST https://api.test)"
+    assert repr(made) == str(made) == "Request(POST https://api.test)"
     assert repr(built.operation) == (
         "up.op: POST https://{{HOST}}/{{TOKEN}}/{{TOKEN}}/{{id}}?z={{zone}}&k={{TOKEN}}&d={{d}}"
     )

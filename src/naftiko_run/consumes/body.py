@@ -50,7 +50,8 @@ class CompiledBody(Struct, frozen=True):
     """Makes a request's content and media type from the inputs; None sends no body.
 
     ``takes_content`` says that the input :data:`CONTENT` is the whole body, ``passes_content``
-    that this is so because the document says nothing about the body.
+    that this is so because the document says nothing about the body. ``none`` says that there is
+    never any.
     """
 
     render: Render
@@ -59,6 +60,7 @@ class CompiledBody(Struct, frozen=True):
     passes_content: bool = False
     takes_content: bool = False
     shown: str = ""
+    none: bool = False
 
 
 def compile_body(
@@ -122,7 +124,7 @@ def _without_template(
     fields |= {name: reference(name) for name in sorted(overrides)}
     if fields or credentials:
         return _object_body(fields, encode, credentials)
-    return CompiledBody(lambda _: None)
+    return CompiledBody(lambda _: None, none=True)
 
 
 def _parameter(parameter: Parameter, scope: Scope) -> Expression:

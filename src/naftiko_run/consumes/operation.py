@@ -92,6 +92,8 @@ class CompiledOperation(Struct, frozen=True):
     inputs: tuple[Input, ...]
     client: Client
     refusal: NaftikoError | None = None
+    always: Request | None = None
+    """The request, where no input has a part in it."""
 
     def __repr__(self) -> str:
         """Show where it goes; what it sends along may be secret."""
@@ -108,22 +110,24 @@ class CompiledOperation(Struct, frozen=True):
 
     def request(self, inputs: Inputs) -> Request:
         """Make the request, without its signature where a scheme signs."""
+        if self.always is not None:
+            return self.always
         if self.defaults:
             inputs = self._with_defaults(inputs)
         url = self._url(inputs)
-        headers = list(self.fixed_headers)
+        headers = self.fixed_headers
         if self.headers:
-            headers += [(s.name, _header_text(s.name, v)) for s, v in _given(self.headers, inputs)]
+            given = _given(self.headers, inputs)
+            headers += tuple([(slot.name, _header_text(slot.name, v)) for slot, v in given])
         if (self.cookies or self.fixed_cookies) and (cookie := self._cookie(inputs)):
-            headers.append(("Cookie", cookie))
+            headers += (("Cookie", cookie),)
         try:
             content = self.body.render(inputs)
         except UnicodeEncodeError:
             raise InputError([FieldProblem(CONTENT, _NOT_UNICODE, "body")]) from None
         if content is None:
-            return Request(self.method, url, tuple(headers))
-        headers.append(("Content-Type", content[1]))
-        return Request(self.method, url, tuple(headers), content[0])
+            return Request(self.method, url, headers)
+        return Request(self.method, url, (*headers, ("Content-Type", content[1])), content[0])
 
     def _with_defaults(self, inputs: Inputs) -> Inputs:
         filled = dict(inputs)
@@ -299,27 +303,38 @@ def compile_operation(
     if credentials.path is not None:
         url = url.replace(f"{{{credentials.path[0]}}}", credentials.path[1])
     pairs = [f"{quote(n, safe='')}={quote(v, safe='')}" for n, v in credentials.query]
-    return (
-        CompiledOperation(
-            name=f"{api.namespace}.{spec.name}",
-            method=spec.method,
-            template=_template(target.shown or target.base, shown_path, build.query),
-            url=url,
-            path=tuple(path),
-            query=tuple(build.query),
-            headers=tuple(build.headers),
-            cookies=tuple(build.cookies),
-            fixed_headers=_fixed_headers(build),
-            fixed_query="&".join([*build.fixed_query, *pairs]),
-            fixed_cookies="; ".join(f"{n}={v}" for n, v in credentials.cookies),
-            body=body,
-            defaults=_read_defaults(build, path, body),
-            inputs=tuple(build.inputs.values()),
-            client=client,
-            refusal=_refusal(target, credentials, scope),
-        ),
-        target.problem or problem,
+    operation = CompiledOperation(
+        name=f"{api.namespace}.{spec.name}",
+        method=spec.method,
+        template=_template(target.shown or target.base, shown_path, build.query),
+        url=url,
+        path=tuple(path),
+        query=tuple(build.query),
+        headers=tuple(build.headers),
+        cookies=tuple(build.cookies),
+        fixed_headers=_fixed_headers(build),
+        fixed_query="&".join([*build.fixed_query, *pairs]),
+        fixed_cookies="; ".join(f"{n}={v}" for n, v in credentials.cookies),
+        body=body,
+        defaults=_read_defaults(build, path, body),
+        inputs=tuple(build.inputs.values()),
+        client=client,
+        refusal=_refusal(target, credentials, scope),
     )
+    return replace(operation, always=_always(operation)), target.problem or problem
+
+
+def _always(operation: CompiledOperation) -> Request | None:
+    """Make the request of an operation that reads no input and has no body."""
+    slots = (*operation.query, *operation.headers, *operation.cookies)
+    values = [part for part in operation.path if isinstance(part, Expression)]
+    values += [slot.value for slot in slots]
+    if operation.refusal or not operation.body.none or not all(v.constant for v in values):
+        return None
+    try:
+        return operation.request({})
+    except InputError:  # told to whoever calls it
+        return None
 
 
 def _read_defaults(
