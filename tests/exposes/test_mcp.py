@@ -1,6 +1,7 @@
 """The MCP face: what is listed, how calls end, who hears of changes."""
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -163,9 +164,9 @@ async def test_every_result_keeps_what_the_list_promises(outcome: Outcome) -> No
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_structured_content_has_the_form_of_its_revision(version: str) -> None:
-    array = result_of(Outcome(200, b"[1]", "application/json"), version)
+    array = json.loads(result_of(Outcome(200, b"[1]", "application/json"), version))
     assert ("structuredContent" in array) == (version == MODERN)
-    known = result_of(Outcome(200, b'{"a": 1}', "application/json"), version)
+    known = json.loads(result_of(Outcome(200, b'{"a": 1}', "application/json"), version))
     assert ("structuredContent" in known) == (version >= "2025-06-18")
     assert known["content"] == [{"type": "text", "text": '{"a":1}'}]
 
@@ -184,7 +185,7 @@ def test_structured_content_has_the_form_of_its_revision(version: str) -> None:
 async def test_a_text_is_read_in_the_encoding_that_it_names(
     body: bytes, media_type: str, text: str
 ) -> None:
-    result = result_of(Outcome(200, body, media_type), MODERN)
+    result = json.loads(result_of(Outcome(200, body, media_type), MODERN))
     assert result["content"] == [{"type": "text", "text": text}]
     read = resource("data://text", replies(body, media_type))
     async with running(McpFace(server(resources=(read,)))) as face:
@@ -263,8 +264,9 @@ async def test_a_call_that_takes_too_long_is_ended_and_says_so() -> None:
     result = await Calls(seconds=0.05)(tool("slow", slow), {}, MODERN)
     assert slow.cancelled
     assert result is not None
-    assert result["isError"] is True
-    assert result["content"] == [{"type": "text", "text": "no result after 0.05 seconds"}]
+    told = json.loads(result)
+    assert told["isError"] is True
+    assert told["content"] == [{"type": "text", "text": "no result after 0.05 seconds"}]
 
 
 async def test_a_cancellation_from_elsewhere_is_passed_on() -> None:
@@ -283,12 +285,13 @@ async def test_more_calls_at_once_than_the_limit_are_told_to_wait() -> None:
     await slow.begun.wait()
     refused = await calls(tool("slow", slow), {}, MODERN)
     assert refused is not None
-    assert refused["isError"] is True
-    assert "try again" in str(refused["content"])
+    told = json.loads(refused)
+    assert told["isError"] is True
+    assert "try again" in str(told["content"])
     slow.let_go.set()
     for each in await asyncio.gather(*under_way):
         assert each is not None
-        assert each["isError"] is False
+        assert json.loads(each)["isError"] is False
 
 
 async def test_a_body_that_is_too_large_or_never_complete(face: McpFace) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from starlette.types import Scope
 
+from naftiko_run.exposes.messages import fields_of
 from naftiko_run.exposes.problems import Problem
 
 
@@ -24,6 +25,13 @@ class Guard:
 
     def refusal(self, scope: Scope) -> Problem | None:
         """Say why a request is refused; None lets it in."""
+        fields = fields_of(scope)
+        if (
+            fields is not None
+            and fields.get(b"host", b"") in self._known
+            and b"origin" not in fields
+        ):
+            return None
         host_field = origin_field = None
         for name, value in scope["headers"]:
             if name == b"host":
@@ -36,8 +44,6 @@ class Guard:
                 origin_field = value
         if host_field is None:
             return Problem(400, "a request needs exactly one Host header field")
-        if host_field in self._known and origin_field is None:
-            return None
         host = host_field.decode("latin-1").strip()
         if not self._accepts(host):
             return Problem(

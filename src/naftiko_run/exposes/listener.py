@@ -10,7 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 from naftiko_run.exposes.auth import Authenticator, Refusal, settled
 from naftiko_run.exposes.docs import page
 from naftiko_run.exposes.guard import Guard
-from naftiko_run.exposes.load import RETRY_AFTER, Load
+from naftiko_run.exposes.load import Load
 from naftiko_run.exposes.mcp import McpFace
 from naftiko_run.exposes.messages import send_bytes, send_problem
 from naftiko_run.exposes.openapi import describe
@@ -142,7 +142,7 @@ class ListenerApp:
             if face is None or face.namespace in self._authenticators:
                 answering: Awaitable[None] = self._answer(path, scope, receive, send)
             else:
-                answering = self._called(face, scope, receive, send)
+                answering = face(scope, receive, send)
         elif self.skills is not None and self._is_of_skills(self.skills, path, scope):
             answering = self.skills(scope, receive, send)
         else:
@@ -164,22 +164,10 @@ class ListenerApp:
             await send_bytes(send, 200, body, media_type)  # the server keeps the body of a HEAD
             return
         if face is not None:
-            await self._called(face, scope, receive, send)
+            await face(scope, receive, send)
             return
         problem = Problem(405, f"{scope['method']} is not served here; use GET")
         await send_problem(send, problem, (("allow", "GET, HEAD"),))
-
-    async def _called(self, face: McpFace, scope: Scope, receive: Receive, send: Send) -> None:
-        """Ask an MCP adapter, unless those of this listener have too much to do."""
-        load = self._load
-        if load.under_way >= load.most:
-            await send_problem(send, load.refusal, RETRY_AFTER)
-            return
-        load.under_way += 1
-        try:
-            await face(scope, receive, send)
-        finally:
-            load.under_way -= 1
 
     async def _refusal(self, path: str, face: McpFace | None, scope: Scope) -> Refusal | None:
         """Say why an endpoint or a page is refused; some pages are for everybody."""

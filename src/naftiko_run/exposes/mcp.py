@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from starlette.types import Receive, Scope, Send
 
-from naftiko_run.exposes.load import Load
+from naftiko_run.exposes.load import RETRY_AFTER, Load
 from naftiko_run.exposes.mcp_adapter import adapter_of
 from naftiko_run.exposes.mcp_direct import Direct, send_json
 from naftiko_run.exposes.mcp_gate import Refused, check_fields, read
@@ -54,10 +54,10 @@ class McpFace:
         """
         self.namespace = served.namespace
         self._busy = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._idle: asyncio.Event | None = None
         self._calls = Calls()
-        self._listeners = Listeners(load or Load())
+        self._load = load or Load()
+        self._listeners = Listeners(self._load)
         self._read_body = BodyReader()
         self._wants_direct = direct
         self._released = False
@@ -100,7 +100,10 @@ class McpFace:
 
     async def idle(self) -> None:
         """Wait until no request is under way."""
-        await self._idle.wait()
+        if self._busy:
+            if self._idle is None or self._idle.is_set():
+                self._idle = asyncio.Event()
+            await self._idle.wait()
 
     async def stop(self) -> None:
         """Finish the requests under way, and end."""
@@ -131,8 +134,12 @@ class McpFace:
             detail = f"{scope['method']} is not served here; use POST"
             await send_problem(send, Problem(405, detail), (("allow", "POST"),))
             return
+        load = self._load
+        if load.under_way >= load.most:
+            await send_problem(send, load.refusal, RETRY_AFTER)
+            return
+        load.under_way += 1
         self._busy += 1
-        self._idle.clear()
         try:
             body: bytes | None = scope.get(WHOLE_BODY)
             if body is None or len(body) > MAX_BODY or body[:3] == codecs.BOM_UTF8:
@@ -145,8 +152,9 @@ class McpFace:
                     return
             await self._by_sdk(scope, body, receive, send)
         finally:
+            load.under_way -= 1
             self._busy -= 1
-            if not self._busy:
+            if not self._busy and self._idle is not None:
                 self._idle.set()
 
     async def _by_sdk(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:

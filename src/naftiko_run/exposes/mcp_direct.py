@@ -15,11 +15,11 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from naftiko_run.exposes import mcp_shapes as shapes
-from naftiko_run.exposes.mcp_gate import HALF_PAIR, accepts, is_json
+from naftiko_run.exposes.mcp_call import MOST_LEVELS, Message, read_call, revision
+from naftiko_run.exposes.mcp_gate import HALF_PAIR, accepts
 from naftiko_run.exposes.mcp_listen import Listeners
 from naftiko_run.exposes.mcp_methods import NAMED_BY, SHAPES, Method, capabilities
 from naftiko_run.exposes.mcp_protocol import (
-    DEFAULT_HANDSHAKE,
     HANDSHAKE_VERSIONS,
     HEADER_KEYWORD,
     HTTP_STATUS,
@@ -33,22 +33,21 @@ from naftiko_run.exposes.mcp_protocol import (
     McpError,
 )
 from naftiko_run.exposes.mcp_results import Calls, too_deep
-from naftiko_run.exposes.messages import send_whole
+from naftiko_run.exposes.messages import fields_of, send_whole
 from naftiko_run.exposes.trace import traced_as
 from naftiko_run.exposes.units import Tool, ToolServer
 from naftiko_run.mapping.json_codec import dumps, loads
 from naftiko_run.types import Json
 
-_MODERN_FIELD = MODERN.encode()
-_HANDSHAKE_FIELDS = {v.encode(): v for v in HANDSHAKE_VERSIONS}
-_READ = frozenset((b"accept", b"content-type", b"mcp-protocol-version", b"mcp-method", b"mcp-name"))
-_MAX_DEPTH = 100
 _MOST_REMEMBERED = 512
+_LONGEST_REMEMBERED = 4096
+_NO_META: Mapping[str, Any] = {}
 _ONLY_MODERN = frozenset({"server/discover", "subscriptions/listen"})
 _ONLY_OLDER = frozenset(
     {"initialize", "logging/setLevel", "ping", "resources/subscribe", "resources/unsubscribe"}
 )
 _NOT_MODERN = ("ttlMs", "cacheScope")
+_READ = frozenset((b"accept", b"content-type", b"mcp-protocol-version", b"mcp-method", b"mcp-name"))
 _log = logging.getLogger("naftiko_run.mcp")
 
 
@@ -90,7 +89,7 @@ class Direct:
         self._by_sdk = {n for n, t in tools.items() if _mentions(t.input_schema)}
         self._tools = {n: t for n, t in tools.items() if n not in self._by_sdk}
         self._results: dict[tuple[str, str], bytes] = {}
-        self._seen: set[bytes] = set()
+        self._seen: set[tuple[str, bytes]] = set()
         self._info: dict[str, Json] = {"name": served.namespace, "version": served.version}
         if served.title:
             self._info["title"] = served.title
@@ -101,29 +100,84 @@ class Direct:
         self, scope: Scope, body: bytes, receive: Receive, send: Send
     ) -> Awaitable[bool] | None:
         """Answer a POST request, or leave it: None or False, and nothing was sent."""
-        fields: dict[bytes, bytes] = {}
-        for name, value in scope["headers"]:
-            if name in _READ:
-                if name in fields:
-                    return None
-                fields[name] = value
-        if not is_json(fields.get(b"content-type", b"")) or not accepts(
-            fields.get(b"accept", b""), b"application/json"
-        ):
+        fields = fields_of(scope)
+        if fields is None:
+            fields = _fields_read(scope)
+            if fields is None:
+                return None
+        version = revision(
+            fields.get(b"content-type"), fields.get(b"accept"), fields.get(b"mcp-protocol-version")
+        )
+        if version is None or not (self._handshake or version == MODERN):
             return None
+        call = read_call(body)
+        if call is not None:
+            tool = self._tools.get(call.params.name)
+            if tool is not None:
+                meta = self._meta_of(call, tool, version, fields)
+                return (
+                    None if meta is None else self._call(call, tool, meta, version, receive, send)
+                )
         message = _read(body)
         if message is None:
             return None
-        version = fields.get(b"mcp-protocol-version", b"").strip(b" \t")
-        if version == _MODERN_FIELD:
+        if version == MODERN:
             return self._modern(message, fields, receive, send)
-        if self._handshake:
-            known = _HANDSHAKE_FIELDS.get(version)
-            if known is None and b"mcp-protocol-version" not in fields:
-                known = DEFAULT_HANDSHAKE
-            if known is not None:
-                return self._older(message, known, send)
-        return None
+        return self._older(message, version, send)
+
+    # -------------------------------------------------------------------------- calls of tools
+
+    def _meta_of(
+        self, call: Message, tool: Tool, version: str, fields: Mapping[bytes, bytes]
+    ) -> Mapping[str, Any] | None:
+        """Give what a call's ``_meta`` has that concerns it; None where something is not right."""
+        modern = version == MODERN
+        if modern and (
+            _text(fields, b"mcp-method") != "tools/call"
+            or _text(fields, b"mcp-name") != tool.name
+            or tool.name.startswith("=?")
+        ):
+            return None
+        raw = bytes(call.params.meta)
+        if (version, raw) in self._seen:
+            return _NO_META
+        if not raw:
+            return None if modern else _NO_META
+        try:
+            meta = loads(raw)
+        except ValueError:
+            return None
+        if not isinstance(meta, dict) or not self._is_meta(meta, modern=modern):
+            return None
+        if "progressToken" in meta:
+            # Where there is something to report, the SDK carries the notifications.
+            return meta if tool.stages == 1 else None
+        if "traceparent" not in meta:
+            self._remember((version, raw))
+        return meta
+
+    async def _call(
+        self,
+        call: Message,
+        tool: Tool,
+        meta: Mapping[str, Any],
+        version: str,
+        receive: Receive,
+        send: Send,
+    ) -> bool:
+        given = call.params.arguments
+        # The older revisions say that a caller who goes away has not cancelled the call.
+        leaving = receive if version == MODERN else None
+        if "traceparent" in meta:
+            with traced_as(meta):
+                result = await self._calls(tool, given, version, leaving)
+        else:
+            result = await self._calls(tool, given, version, leaving)
+        if result is None:
+            return True
+        end = self._modern_end if version == MODERN else b"}"
+        await _send(send, call.id, result[:-1] + end)
+        return True
 
     # ----------------------------------------------------------------------------- 2026-07-28
 
@@ -137,11 +191,7 @@ class Direct:
         if type(params) is not dict or _text(fields, b"mcp-method") != method:
             return False
         meta = params.get("_meta")
-        if (
-            type(meta) is not dict
-            or meta.get(PROTOCOL_VERSION) != MODERN
-            or not self._is_right(meta, shapes.MODERN_META, b"m")
-        ):
+        if type(meta) is not dict or not self._is_meta(meta, modern=True):
             return False
         named_by = NAMED_BY.get(method)
         if named_by is not None:
@@ -149,14 +199,7 @@ class Direct:
             if name != params.get(named_by) or name.startswith("=?"):
                 return False
         if method == "tools/call":
-            tool = self._called(params)
-            if tool is None:
-                return await self._unknown_tool(message, params, send, MODERN)
-            with traced_as(meta):
-                result = await self._calls(tool, params.get("arguments") or {}, MODERN, receive)
-            if result is not None:
-                await _send(send, message["id"], dumps(result)[:-1] + self._modern_end)
-            return True
+            return await self._unknown_tool(message, params, send, MODERN)
         if method == "subscriptions/listen":
             accept = fields.get(b"accept", b"")
             return await self._listen(message, params, accept, receive, send)
@@ -204,17 +247,10 @@ class Direct:
         if meta is None:
             if "_meta" in params:
                 return False
-        elif not shapes.OLDER_META(meta):
+        elif type(meta) is not dict or not self._is_meta(meta, modern=False):
             return False
         if method == "tools/call":
-            tool = self._called(params)
-            if tool is None:
-                return await self._unknown_tool(message, params, send, version)
-            # The older revisions say that a caller who goes away has not cancelled the call.
-            with traced_as(meta):
-                result = await self._calls(tool, params.get("arguments") or {}, version)
-            await _send(send, message["id"], dumps(result))
-            return True
+            return await self._unknown_tool(message, params, send, version)
         return await self._answer(message, params, version, send)
 
     # ---------------------------------------------------------------------------------- parts
@@ -277,21 +313,11 @@ class Direct:
         )
         return True
 
-    def _called(self, params: dict[str, Any]) -> Tool | None:
-        name = params.get("name")
-        tool = self._tools.get(name) if type(name) is str else None
-        if tool is None:
-            return None
-        known = 1 + ("_meta" in params)
-        if "arguments" in params:
-            known += 1
-            if type(params["arguments"]) is not dict:
-                return None
-        if len(params) != known:
-            return None
-        if tool.stages > 1 and "progressToken" in (params.get("_meta") or {}):
-            return None  # the SDK carries the notifications
-        return tool
+    def _is_meta(self, meta: dict[str, Any], *, modern: bool) -> bool:
+        if not modern:
+            return shapes.OLDER_META(meta)
+        right = self._is_right(meta, shapes.MODERN_META, b"m")
+        return right and meta[PROTOCOL_VERSION] == MODERN
 
     def _is_right(self, value: dict[str, Any], shape: shapes.Shape, mark: bytes) -> bool:
         """Judge parameters that a client sends with every request; once is enough."""
@@ -301,15 +327,18 @@ class Direct:
                 return False
             value = {key: item for key, item in value.items() if key != "progressToken"}
         key = mark + dumps(value)
-        if key in self._seen:
+        if ("", key) in self._seen:
             return True
         if not shape(value):
             return False
+        self._remember(("", key))
+        return True
+
+    def _remember(self, key: tuple[str, bytes]) -> None:
         if len(self._seen) >= _MOST_REMEMBERED:
             self._seen.clear()
-        if len(key) <= 4096:
+        if len(key[1]) <= _LONGEST_REMEMBERED:
             self._seen.add(key)
-        return True
 
     def _cached(self, method: str, version: str) -> bytes | None:
         """Give the result of a method that always has the same; None where it is not answered."""
@@ -387,7 +416,7 @@ def _read(body: bytes) -> dict[str, Any] | None:
         or type(message.get("method")) is not str
         or ("id" in message and type(message["id"]) not in (int, str))
         or ("params" in message and type(message["params"]) is not dict)
-        or too_deep(message, body, _MAX_DEPTH)
+        or too_deep(message, body, MOST_LEVELS)
     ):
         return None
     return message
@@ -416,6 +445,17 @@ def send_json(send: Send, status: int, body: bytes) -> Awaitable[None]:
     """Send an answer of the protocol."""
     fields = b"content-length: %d\r\ncontent-type: application/json\r\n" % len(body)
     return send_whole(send, status, fields, body)
+
+
+def _fields_read(scope: Scope) -> Mapping[bytes, bytes] | None:
+    """Give the header fields that are read here; None where one of them comes twice."""
+    found: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        if name in _READ:
+            if name in found:
+                return None
+            found[name] = value
+    return found
 
 
 def _text(fields: Mapping[bytes, bytes], name: bytes) -> str:

@@ -8,9 +8,9 @@ import asyncio
 import base64
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
-import orjson
 from starlette.types import Receive
 
 from naftiko_run.errors import FieldProblem, InputError
@@ -24,8 +24,8 @@ from naftiko_run.mapping import charset
 from naftiko_run.mapping.json_codec import dumps, loads
 from naftiko_run.types import Json, Outcome
 
-Result = dict[str, Json]
-"""The ``result`` member of an answer to ``tools/call``."""
+Result = bytes
+"""The ``result`` member of an answer to ``tools/call``: an object, as JSON."""
 
 ERROR_TEXT_LIMIT = 16_384
 """How many characters of an upstream's error body a tool's answer repeats."""
@@ -79,9 +79,10 @@ class Calls:
             if len(given) > MAX_FIELDS:
                 detail = f"there are more than {MAX_FIELDS} arguments"
                 return _refused(Problem(400, detail), version)
-            names = tool.properties
-            arguments = {names.get(name, name): value for name, value in given.items()}
-            outcome = await tool.flow(arguments)
+            if tool.renamed:
+                names = tool.properties
+                given = {names.get(name, name): value for name, value in given.items()}
+            outcome = await tool.flow(given)
             return result_of(outcome, version, promised=tool.output_schema is not None)
         except InputError as error:
             return _refused(problem_of(_as_given(error, tool)), version)
@@ -110,10 +111,14 @@ def _refused(problem: Problem, version: str) -> Result:
 
 
 def _error(text: str, structured: Json, version: str) -> Result:
-    result: Result = {"content": [{"type": "text", "text": text}], "isError": True}
-    if version >= STRUCTURED_SINCE:
-        result["structuredContent"] = structured
-    return result
+    if version < STRUCTURED_SINCE:
+        return _FAILED % (dumps(text), b"")
+    return _FAILED % (dumps(text), b',"structuredContent":' + dumps(structured))
+
+
+_FAILED = b'{"content":[{"type":"text","text":%s}],"isError":true%s}'
+_DONE = b'{"content":[{"type":"text","text":%s}],"isError":false}'
+_DONE_STRUCTURED = b'{"content":[{"type":"text","text":%s}],"isError":false,"structuredContent":%s}'
 
 
 def result_of(outcome: Outcome, version: str, *, promised: bool = False) -> Result:
@@ -124,28 +129,37 @@ def result_of(outcome: Outcome, version: str, *, promised: bool = False) -> Resu
     """
     if outcome.failed:
         return _error(*failure_of(outcome), version)
-    kind = outcome.media_type.partition(";")[0].strip().lower()
-    value, text, is_json = _read(outcome.body, kind, outcome.media_type)
-    if text is None:
-        return {"content": [_binary(outcome.body, kind)], "isError": False}
-    result: Result = {"content": [{"type": "text", "text": text}], "isError": False}
-    if promised and not outcome.body:
-        value, is_json = {}, True
-    if (
-        is_json
-        and value is not None
-        and (version >= ANY_ROOT_SINCE or (version >= STRUCTURED_SINCE and type(value) is dict))
-        and not too_deep(value, outcome.body)
-    ):
-        result["structuredContent"] = value
-    return result
+    media_type, body = outcome.media_type, outcome.body
+    if _may_be_json(media_type):
+        try:
+            value = loads(body)
+        except ValueError:
+            pass
+        else:
+            written = dumps(value)
+            text = dumps(written.decode())
+            if (
+                value is None
+                or not (
+                    version >= ANY_ROOT_SINCE
+                    or (version >= STRUCTURED_SINCE and type(value) is dict)
+                )
+                or too_deep(value, body)
+            ):
+                return _DONE % text
+            # What is written as a text is not written a second time.
+            return _DONE_STRUCTURED % (text, _without_halves(written))
+    found = _text_of(body, media_type)
+    if found is None:
+        return dumps({"content": [_binary(body, _kind(media_type))], "isError": False})
+    if promised and not body and version >= STRUCTURED_SINCE:
+        return _DONE_STRUCTURED % (dumps(found), b"{}")
+    return _DONE % dumps(found)
 
 
 def failure_of(outcome: Outcome) -> tuple[str, dict[str, Json]]:
     """Say in words and in members, ``status`` and ``body``, how an upstream refused."""
-    kind = outcome.media_type.partition(";")[0].strip().lower()
-    value, text, is_json = _read(outcome.body, kind, outcome.media_type)
-    value = value if is_json else text or ""
+    value, text = _read(outcome.body, outcome.media_type)
     shown = text or f"the upstream answered {outcome.status}"
     if len(shown) > ERROR_TEXT_LIMIT:
         shown = f"{shown[:ERROR_TEXT_LIMIT]}… ({len(shown)} characters in all)"
@@ -155,33 +169,52 @@ def failure_of(outcome: Outcome) -> tuple[str, dict[str, Json]]:
     return shown, {"status": outcome.status, "body": value}
 
 
-def _read(body: bytes, kind: str, media_type: str) -> tuple[Json, str | None, bool]:
-    """Read a body: its JSON value, its text (None where it is binary), and whether it is JSON."""
-    if kind in ("", "application/json") or kind.endswith("+json"):
+@lru_cache(256)
+def _kind(media_type: str) -> str:
+    """Give a media type without its parameters."""
+    return media_type.partition(";")[0].strip().lower()
+
+
+@lru_cache(256)
+def _may_be_json(media_type: str) -> bool:
+    kind = _kind(media_type)
+    return kind in ("", "application/json") or kind.endswith("+json")
+
+
+def _read(body: bytes, media_type: str) -> tuple[Json, str]:
+    """Read a body that is an error: its JSON value, else its text, and its text in any case."""
+    if _may_be_json(media_type):
         try:
             value = loads(body)
         except ValueError:
             pass
         else:
-            try:
-                return value, orjson.dumps(value).decode(), True
-            except TypeError:
-                text = dumps(value).decode()
-                return loads(_without_halves(text).encode()), text, True
+            text = dumps(value)
+            plain = _without_halves(text)
+            return value if plain is text else loads(plain), text.decode()
+    found = _text_of(body, media_type) or ""
+    return found, found
+
+
+def _text_of(body: bytes, media_type: str) -> str | None:
+    """Read a body that is no JSON as text; None where it is binary."""
+    kind = _kind(media_type)
     # What is no text by its type is none even where its bytes could be read as one.
     if body and (kind.partition("/")[0] in _NO_TEXT or kind == "application/octet-stream"):
-        return None, None, False
+        return None
     if is_text(kind) or "charset" in media_type:
-        return None, charset.text_of(body, media_type), False
-    return None, charset.decoded(body), False
+        return charset.text_of(body, media_type)
+    return charset.decoded(body)
 
 
-_HALF = re.compile(r"\\\\|\\ud[89ab]..\\ud[c-f]..|(\\ud...)")
+_HALF = re.compile(rb"\\\\|\\ud[89ab]..\\ud[c-f]..|(\\ud...)")
 
 
-def _without_halves(text: str) -> str:
+def _without_halves(text: bytes) -> bytes:
     """Replace lone halves of surrogate pairs, which few readers of JSON accept."""
-    return _HALF.sub(lambda found: "\\ufffd" if found[1] else found[0], text)
+    if b"\\ud" not in text:
+        return text
+    return _HALF.sub(lambda found: b"\\ufffd" if found[1] else found[0], text)
 
 
 def too_deep(value: Json, text: bytes, limit: int = STRUCTURED_DEPTH) -> bool:

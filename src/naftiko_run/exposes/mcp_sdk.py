@@ -268,7 +268,9 @@ class SdkServer:
         if tool is not None:
             with _reporting(context, tool), traced_as(context.meta):
                 result = await self._calls(tool, params.arguments or {}, context.protocol_version)
-            return {**(result or {}), "resultType": "complete"}
+            found = loads(result) if result is not None else None
+            members = found if isinstance(found, dict) else {}
+            return {**members, "resultType": "complete"}
         added, extension = self._adapter.added, self._adapter.served.extension
         if params.name in added and extension is not None and extension.call_tool is not None:
             return await extension.call_tool(context, params)

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Generator, Mapping
+from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
 from starlette.types import Receive, Scope, Send
@@ -28,6 +29,9 @@ BODY_SECONDS = 30.0
 
 WHOLE_BODY = "naftiko.body"
 """Where a scope holds the body of a request that came as a whole, of a server that says so."""
+
+FIELDS = "naftiko.fields"
+"""Where a scope holds the header fields by name, of a request in which no name comes twice."""
 
 STREAMED = "naftiko.streamed"
 """In the scope of a request whose body has no limit: its reader keeps nothing of it."""
@@ -72,6 +76,19 @@ def header(scope: Scope, name: bytes) -> str:
         if key == name:
             return field_text(value.strip(b" \t"))
     return ""
+
+
+def fields_of(scope: Scope) -> Mapping[bytes, bytes] | None:
+    """Give the header fields by name; None where a name comes twice."""
+    known: Mapping[bytes, bytes] | None = scope.get(FIELDS)
+    if known is not None:
+        return known
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    fields = dict(headers)
+    if len(fields) != len(headers):
+        return None
+    scope[FIELDS] = fields
+    return fields
 
 
 def field_text(value: bytes) -> str:
@@ -183,6 +200,17 @@ async def linger(receive: Receive) -> None:
                 size += len(message.get("body", b""))
 
 
+class _Sent:
+    """There is nothing to wait for: a coroutine that only says so would be made for each answer."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return _NOTHING_MORE
+
+
+_NOTHING_MORE = cast("Generator[Any, Any, None]", iter(()))
+_SENT = _Sent()
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 _NOSNIFF_LINE = b"x-content-type-options: nosniff\r\n"
 _NOSNIFF_JSON_LINES = _NOSNIFF_LINE + b"content-type: application/json\r\n"
@@ -196,12 +224,16 @@ def send_bytes(
     return send_whole(send, status, *_written(status, body, media_type, headers))
 
 
-async def send_whole(send: Send, status: int, fields: bytes, body: bytes) -> None:
+def send_whole(send: Send, status: int, fields: bytes, body: bytes) -> Awaitable[None]:
     """Send an answer that is there as a whole; each of its field lines has its end."""
     whole = getattr(send, "whole", None)
-    if whole is not None:
-        whole(status, fields, body)
-        return
+    if whole is None:
+        return _send_parts(send, status, fields, body)
+    whole(status, fields, body)
+    return _SENT
+
+
+async def _send_parts(send: Send, status: int, fields: bytes, body: bytes) -> None:
     pairs = [tuple(line.split(b": ", 1)) for line in fields.split(b"\r\n")[:-1]]
     await send({"type": "http.response.start", "status": status, "headers": pairs})
     await send({"type": "http.response.body", "body": body})

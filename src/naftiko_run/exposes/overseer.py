@@ -30,7 +30,7 @@ class Ended(Enum):
 class Work:
     """What the current task does between :meth:`Overseer.begin` and :meth:`Overseer.end`."""
 
-    __slots__ = ("deadline", "ended", "receive", "task", "watching")
+    __slots__ = ("deadline", "ended", "receive", "seen", "task", "watching")
 
     def __init__(
         self, deadline: float, receive: Receive | None, loop: asyncio.AbstractEventLoop
@@ -39,6 +39,7 @@ class Work:
         self.deadline = deadline
         self.receive = receive
         self.task = asyncio.current_task(loop)
+        self.seen = False
         self.watching: asyncio.Task[None] | None = None
         self.ended: Ended | None = None
 
@@ -100,7 +101,11 @@ class Overseer:
         for work in self._under_way:
             if now >= work.deadline:
                 work.cancel(Ended.LATE)
-            elif work.receive is not None and work.watching is None:
+            elif work.receive is None or work.watching is not None:
+                continue
+            elif not work.seen:
+                work.seen = True  # most is over before the next look: nobody has to watch it
+            else:
                 work.watching = asyncio.ensure_future(work.watch(work.receive))
         if self._under_way:
             self._timer = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)

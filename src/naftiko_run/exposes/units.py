@@ -68,6 +68,14 @@ class Tool(Struct, frozen=True, kw_only=True):
     output_schema: dict[str, Json] | None = None
     stages: int = 1
 
+    renamed: bool = field(init=False)
+    """Whether any property is published under another name than its argument's key."""
+
+    def __post_init__(self) -> None:
+        """See what is the same for every call."""
+        renamed = any(name != key for name, key in self.properties.items())
+        object.__setattr__(self, "renamed", renamed)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:

@@ -1,0 +1,66 @@
+"""A call of a tool, read in one go: most of what clients send all day is one.
+
+What is not certainly right, or not certainly a call, is left to others to read and to judge.
+"""
+
+from functools import lru_cache
+from typing import Any, Literal
+
+import msgspec
+
+from naftiko_run.exposes.mcp_gate import HALF_PAIR, accepts, is_json
+from naftiko_run.exposes.mcp_protocol import DEFAULT_HANDSHAKE, HANDSHAKE_VERSIONS, MODERN
+
+MOST_LEVELS = 100
+"""How deep a message may be nested that is read here; nobody's parser gives up before."""
+
+_ABSENT = msgspec.Raw()
+_VERSIONS = {version.encode(): version for version in (*HANDSHAKE_VERSIONS, MODERN)}
+
+
+class Params(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """The parameters of a call; ``meta`` is its JSON as it came, empty where there is none."""
+
+    name: str
+    arguments: dict[str, Any] = {}
+    meta: msgspec.Raw = msgspec.field(name="_meta", default=_ABSENT)
+
+
+class Message(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A JSON-RPC request that calls a tool."""
+
+    jsonrpc: Literal["2.0"]
+    id: int | str
+    method: Literal["tools/call"]
+    params: Params
+
+
+_decode = msgspec.json.Decoder(Message).decode
+
+
+def read_call(body: bytes) -> Message | None:
+    """Read a request that calls a tool; None for anything else, and for anything unusual.
+
+    All of it is JSON but for ``meta``, of which only the end was looked for.
+    """
+    if b'"tools/call"' not in body or body[:1] != b"{" or body[-1:] != b"}":
+        return None
+    if b"\\u" in body and HALF_PAIR.search(body):
+        return None
+    if body.count(b"[") + body.count(b"{") > MOST_LEVELS:
+        return None
+    try:
+        return _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+@lru_cache(128)
+def revision(content_type: bytes | None, accept: bytes | None, version: bytes | None) -> str | None:
+    """Give the revision of a request that sends JSON, accepts it, and names one that is known.
+
+    A client sends the same three header fields with every request.
+    """
+    if not is_json(content_type or b"") or not accepts(accept or b"", b"application/json"):
+        return None
+    return DEFAULT_HANDSHAKE if version is None else _VERSIONS.get(version.strip(b" \t"))
