@@ -12,7 +12,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from naftiko_run.exposes.mcp import McpFace
-from naftiko_run.exposes.mcp_direct import Direct
+from naftiko_run.exposes.mcp_direct import Called, Direct
 from naftiko_run.exposes.units import ToolServer
 from tests.exposes.mcp_peers import (
     FLOWS,
@@ -44,6 +44,9 @@ class Counting:
     def __init__(self, direct: Direct) -> None:
         self.direct = direct
         self.left = 0
+
+    def call(self, scope: Scope, body: bytes, receive: Receive) -> Called | None:
+        return self.direct.call(scope, body, receive)
 
     async def __call__(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> bool:
         answering = self.direct(scope, body, receive, send)

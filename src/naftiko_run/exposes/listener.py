@@ -12,7 +12,7 @@ from naftiko_run.exposes.docs import page
 from naftiko_run.exposes.guard import Guard
 from naftiko_run.exposes.load import Load
 from naftiko_run.exposes.mcp import McpFace
-from naftiko_run.exposes.messages import send_bytes, send_problem
+from naftiko_run.exposes.messages import fields_of, send_bytes, send_problem
 from naftiko_run.exposes.openapi import describe
 from naftiko_run.exposes.problems import Problem
 from naftiko_run.exposes.protected import documents
@@ -129,9 +129,11 @@ class ListenerApp:
             return _close(scope, send)
         if _log.isEnabledFor(logging.INFO):
             send = _Logged(scope, send)
-        refusal = self.guard.refusal(scope)
-        if refusal is not None:
-            return send_problem(send, refusal)
+        fields = fields_of(scope)
+        if fields is None or not self.guard.knows(fields):
+            refusal = self.guard.refusal(scope)
+            if refusal is not None:
+                return send_problem(send, refusal)
         path: str = scope["path"]
         ours = path in self._ours or path.rstrip("/") in self.endpoints
         # No route is posted to at an endpoint that is served: such a request is not looked up.
@@ -147,6 +149,8 @@ class ListenerApp:
             answering = self.skills(scope, receive, send)
         else:
             answering = self.rest(scope, receive, send)
+        if fields is not None and b"traceparent" not in fields:
+            return answering
         trace = context_of_fields(scope)
         return _in_trace(trace, answering) if trace else answering
 

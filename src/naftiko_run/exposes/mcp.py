@@ -147,6 +147,13 @@ class McpFace:
                 if body is None:
                     return
             if self._direct is not None:
+                call = self._direct.call(scope, body, receive)
+                if call is not None:
+                    calling, before, behind = call
+                    result = await calling
+                    if result is not None:
+                        await send_json(send, 200, b"%s%s%s" % (before, result[:-1], behind))
+                    return
                 answering = self._direct(scope, body, receive, send)
                 if answering is not None and await answering:
                     return

@@ -15,7 +15,7 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from naftiko_run.exposes import mcp_shapes as shapes
-from naftiko_run.exposes.mcp_call import MOST_LEVELS, Message, read_call, revision
+from naftiko_run.exposes.mcp_call import MOST_LEVELS, read_call, revision
 from naftiko_run.exposes.mcp_gate import HALF_PAIR, accepts
 from naftiko_run.exposes.mcp_listen import Listeners
 from naftiko_run.exposes.mcp_methods import NAMED_BY, SHAPES, Method, capabilities
@@ -32,7 +32,7 @@ from naftiko_run.exposes.mcp_protocol import (
     SERVER_INFO,
     McpError,
 )
-from naftiko_run.exposes.mcp_results import Calls, too_deep
+from naftiko_run.exposes.mcp_results import Calls, Result, too_deep
 from naftiko_run.exposes.messages import fields_of, send_whole
 from naftiko_run.exposes.trace import traced_as
 from naftiko_run.exposes.units import Tool, ToolServer
@@ -41,7 +41,7 @@ from naftiko_run.types import Json
 
 _MOST_REMEMBERED = 512
 _LONGEST_REMEMBERED = 4096
-_NO_META: Mapping[str, Any] = {}
+_NO_TOOL = (None, None)
 _ONLY_MODERN = frozenset({"server/discover", "subscriptions/listen"})
 _ONLY_OLDER = frozenset(
     {"initialize", "logging/setLevel", "ping", "resources/subscribe", "resources/unsubscribe"}
@@ -49,6 +49,10 @@ _ONLY_OLDER = frozenset(
 _NOT_MODERN = ("ttlMs", "cacheScope")
 _READ = frozenset((b"accept", b"content-type", b"mcp-protocol-version", b"mcp-method", b"mcp-name"))
 _log = logging.getLogger("naftiko_run.mcp")
+
+
+Called = tuple[Awaitable[Result | None], bytes, bytes]
+"""A call under way: what its result is without its end, and what stands before and behind it."""
 
 
 class Listed(Protocol):
@@ -87,67 +91,63 @@ class Direct:
         self._listeners = listeners
         # A tool with parameters in header fields needs them compared: the SDK does that.
         self._by_sdk = {n for n, t in tools.items() if _mentions(t.input_schema)}
-        self._tools = {n: t for n, t in tools.items() if n not in self._by_sdk}
+        self._tools = {n: (t, _field(n)) for n, t in tools.items() if n not in self._by_sdk}
         self._results: dict[tuple[str, str], bytes] = {}
         self._seen: set[tuple[str, bytes]] = set()
         self._info: dict[str, Json] = {"name": served.namespace, "version": served.version}
         if served.title:
             self._info["title"] = served.title
         self._meta: dict[str, Json] = {"_meta": {SERVER_INFO: self._info}}
-        self._modern_end = b',"resultType":"complete",' + dumps(self._meta)[1:]
-
-    def __call__(
-        self, scope: Scope, body: bytes, receive: Receive, send: Send
-    ) -> Awaitable[bool] | None:
-        """Answer a POST request, or leave it: None or False, and nothing was sent."""
-        fields = fields_of(scope)
-        if fields is None:
-            fields = _fields_read(scope)
-            if fields is None:
-                return None
-        version = revision(
-            fields.get(b"content-type"), fields.get(b"accept"), fields.get(b"mcp-protocol-version")
-        )
-        if version is None or not (self._handshake or version == MODERN):
-            return None
-        call = read_call(body)
-        if call is not None:
-            tool = self._tools.get(call.params.name)
-            if tool is not None:
-                meta = self._meta_of(call, tool, version, fields)
-                return (
-                    None if meta is None else self._call(call, tool, meta, version, receive, send)
-                )
-        message = _read(body)
-        if message is None:
-            return None
-        if version == MODERN:
-            return self._modern(message, fields, receive, send)
-        return self._older(message, version, send)
+        self._modern_end = b',"resultType":"complete",' + dumps(self._meta)[1:] + b"}"
 
     # -------------------------------------------------------------------------- calls of tools
 
-    def _meta_of(
-        self, call: Message, tool: Tool, version: str, fields: Mapping[bytes, bytes]
-    ) -> Mapping[str, Any] | None:
-        """Give what a call's ``_meta`` has that concerns it; None where something is not right."""
-        modern = version == MODERN
-        if modern and (
-            _text(fields, b"mcp-method") != "tools/call"
-            or _text(fields, b"mcp-name") != tool.name
-            or tool.name.startswith("=?")
-        ):
+    def call(self, scope: Scope, body: bytes, receive: Receive) -> Called | None:
+        """Begin to answer a POST request that calls a tool; None where it is none, or unusual."""
+        read = self._read_fields(scope)
+        message = None if read is None else read_call(body)
+        if read is None or message is None:
             return None
-        raw = bytes(call.params.meta)
-        if (version, raw) in self._seen:
-            return _NO_META
+        fields, version = read
+        params = message.params
+        tool, field = self._tools.get(params.name, _NO_TOOL)
+        if tool is None:
+            return None
+        end = b"}}"
+        leaving = None
+        if version == MODERN:
+            if (
+                fields.get(b"mcp-method", b"").strip(b" \t") != b"tools/call"
+                or fields.get(b"mcp-name", b"").strip(b" \t") != field
+            ):
+                return None
+            # The older revisions say that a caller who goes away has not cancelled the call.
+            leaving = receive
+            end = self._modern_end
+        meta = bytes(params.meta)
+        if (version, meta) in self._seen:
+            result = self._calls(tool, params.arguments, version, leaving)
+        else:
+            judged = self._judged(meta, tool, version)
+            if judged is None:
+                return None
+            result = self._traced(judged, tool, params.arguments, version, leaving)
+        return result, b'{"jsonrpc":"2.0","id":%s,"result":' % dumps(message.id), end
+
+    def _judged(self, raw: bytes, tool: Tool, version: str) -> Mapping[str, Any] | None:
+        """Read the ``_meta`` of a call; None where something about it is not right, or unusual."""
         if not raw:
-            return None if modern else _NO_META
+            if version == MODERN:
+                return None
+            self._remember((version, raw))
+            return {}
         try:
             meta = loads(raw)
         except ValueError:
             return None
-        if not isinstance(meta, dict) or not self._is_meta(meta, modern=modern):
+        if type(meta) is not dict or too_deep(meta, raw, MOST_LEVELS):
+            return None
+        if not self._is_meta(meta, modern=version == MODERN):
             return None
         if "progressToken" in meta:
             # Where there is something to report, the SDK carries the notifications.
@@ -156,28 +156,43 @@ class Direct:
             self._remember((version, raw))
         return meta
 
-    async def _call(
+    async def _traced(
         self,
-        call: Message,
-        tool: Tool,
         meta: Mapping[str, Any],
+        tool: Tool,
+        given: Mapping[str, Any],
         version: str,
-        receive: Receive,
-        send: Send,
-    ) -> bool:
-        given = call.params.arguments
-        # The older revisions say that a caller who goes away has not cancelled the call.
-        leaving = receive if version == MODERN else None
-        if "traceparent" in meta:
-            with traced_as(meta):
-                result = await self._calls(tool, given, version, leaving)
-        else:
-            result = await self._calls(tool, given, version, leaving)
-        if result is None:
-            return True
-        end = self._modern_end if version == MODERN else b"}"
-        await _send(send, call.id, result[:-1] + end)
-        return True
+        leaving: Receive | None,
+    ) -> Result | None:
+        with traced_as(meta):
+            return await self._calls(tool, given, version, leaving)
+
+    # ----------------------------------------------------------------------- any other request
+
+    def __call__(
+        self, scope: Scope, body: bytes, receive: Receive, send: Send
+    ) -> Awaitable[bool] | None:
+        """Answer a POST request, or leave it: None or False, and nothing was sent."""
+        read = self._read_fields(scope)
+        message = None if read is None else _read(body)
+        if read is None or message is None:
+            return None
+        fields, version = read
+        if version == MODERN:
+            return self._modern(message, fields, receive, send)
+        return self._older(message, version, send)
+
+    def _read_fields(self, scope: Scope) -> tuple[Mapping[bytes, bytes], str] | None:
+        """Give the header fields and the revision of a request; None where they are unusual."""
+        fields = fields_of(scope) or _fields_read(scope)
+        if fields is None:
+            return None
+        version = revision(
+            fields.get(b"content-type"), fields.get(b"accept"), fields.get(b"mcp-protocol-version")
+        )
+        if version is None or not (self._handshake or version == MODERN):
+            return None
+        return fields, version
 
     # ----------------------------------------------------------------------------- 2026-07-28
 
@@ -456,6 +471,14 @@ def _fields_read(scope: Scope) -> Mapping[bytes, bytes] | None:
                 return None
             found[name] = value
     return found
+
+
+def _field(name: str) -> bytes | None:
+    """Give what ``Mcp-Name`` must be for a tool; None where that is for the SDK to judge."""
+    try:
+        return None if name.startswith("=?") else name.encode("latin-1")
+    except UnicodeEncodeError:
+        return None
 
 
 def _text(fields: Mapping[bytes, bytes], name: bytes) -> str:

@@ -71,7 +71,7 @@ class Calls:
 
         Gives None when the caller has gone away meanwhile; with ``receive`` alone it is known.
         """
-        if len(self._overseer) >= self._most:
+        if len(self._overseer.under_way) >= self._most:
             busy = Problem(503, f"{self._most} calls are under way: try again in a moment")
             return _refused(busy, version)
         work = self._overseer.begin(self._seconds, receive)
@@ -219,7 +219,7 @@ def _without_halves(text: bytes) -> bytes:
 
 def too_deep(value: Json, text: bytes, limit: int = STRUCTURED_DEPTH) -> bool:
     """Say whether a value, read from a text, is nested deeper than a limit."""
-    if text.count(b"[") + text.count(b"{") <= limit:
+    if len(text) <= 2 * limit or text.count(b"[") + text.count(b"{") <= limit:
         return False
     level: list[Json] = [value]
     for _ in range(limit):

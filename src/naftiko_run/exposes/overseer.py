@@ -56,17 +56,14 @@ class Work:
 
 
 class Overseer:
-    """Looks after the work of one event loop; ``len`` is how much of it is under way."""
+    """Looks after the work of one event loop."""
 
     def __init__(self) -> None:
         """Begin with nothing to look after."""
-        self._under_way: set[Work] = set()
+        self.under_way: set[Work] = set()
+        """What is looked after; not to be changed by others."""
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-
-    def __len__(self) -> int:
-        """How much is under way."""
-        return len(self._under_way)
 
     def begin(self, seconds: float, receive: Receive | None = None) -> Work:
         """Look after what this task does now.
@@ -80,12 +77,12 @@ class Overseer:
             loop = self._loop = asyncio.get_running_loop()
             self._timer = loop.call_later(LOOK_SECONDS, self._look)
         work = Work(monotonic() + seconds, receive, loop)
-        self._under_way.add(work)
+        self.under_way.add(work)
         return work
 
     def end(self, work: Work) -> None:
         """Look after it no longer; to be called whatever has become of it."""
-        self._under_way.discard(work)
+        self.under_way.discard(work)
         if work.watching is not None:
             work.watching.cancel()
 
@@ -98,7 +95,7 @@ class Overseer:
     def _look(self) -> None:
         self._timer = None
         now = monotonic()
-        for work in self._under_way:
+        for work in self.under_way:
             if now >= work.deadline:
                 work.cancel(Ended.LATE)
             elif work.receive is None or work.watching is not None:
@@ -107,5 +104,5 @@ class Overseer:
                 work.seen = True  # most is over before the next look: nobody has to watch it
             else:
                 work.watching = asyncio.ensure_future(work.watch(work.receive))
-        if self._under_way:
+        if self.under_way:
             self._timer = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)

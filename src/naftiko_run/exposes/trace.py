@@ -12,7 +12,6 @@ from typing import Any
 
 from starlette.types import Scope
 
-from naftiko_run.exposes.messages import fields_of
 from naftiko_run.types import TRACE, Headers
 
 _PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -30,9 +29,6 @@ def context_of(parent: object, state: object) -> Headers:
 
 def context_of_fields(scope: Scope) -> Headers:
     """Give the trace context of an HTTP request; of a field that comes twice nothing is known."""
-    fields = fields_of(scope)
-    if fields is not None and b"traceparent" not in fields:
-        return ()
     parents: list[str] = []
     states: list[str] = []
     for name, value in scope["headers"]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
 from naftiko_run.exposes.auth import Authenticator
 from naftiko_run.exposes.router import ANY, shape, takes_rest
@@ -67,14 +68,13 @@ class Tool(Struct, frozen=True, kw_only=True):
     call: str = ""
     output_schema: dict[str, Json] | None = None
     stages: int = 1
-
-    renamed: bool = field(init=False)
-    """Whether any property is published under another name than its argument's key."""
+    renamed: bool = False
+    """Whether a property is published under another name than its argument's key: it is seen."""
 
     def __post_init__(self) -> None:
         """See what is the same for every call."""
         renamed = any(name != key for name, key in self.properties.items())
-        object.__setattr__(self, "renamed", renamed)
+        force_setattr(self, "renamed", renamed)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
