@@ -1024,6 +1024,7 @@ async def test_a_machine_without_certificates_goes_through_proxies_with_the_port
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+@pytest.mark.parametrize("engine", ["pyreqwest", "httpx2"])
 def test_certificates_that_cannot_be_read_are_told_at_once(
     engine: str, variable: str, tmp_path: Path
 ) -> None:
@@ -1032,3 +1033,40 @@ def test_certificates_that_cannot_be_read_are_told_at_once(
     assert str(caught.value) == (
         f"{variable}: cannot read {tmp_path / 'none'}: No such file or directory"
     )
+
+
+async def test_certificates_that_cannot_be_read_are_no_matter_without_tls(
+    authority: upstreams.Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "authority.pem"
+    async with (
+        opened("httptools", environ={"SSL_CERT_FILE": str(file)}) as client,
+        upstream(echo) as plain,
+        upstream(echo, tls=authority.tls) as api,
+    ):
+        assert (await client.send(Request("POST", plain.url, (), b"1"))).body == b"1"
+        error = await fails(client, Request("GET", api.url))
+        assert type(error) is UpstreamUnreachable
+        assert str(error) == (
+            f"cannot connect to localhost:{api.port}:"
+            " the certificates of authorities cannot be read"
+        )
+        (said,) = caplog.messages
+        assert said == f"SSL_CERT_FILE: cannot read {file}: No such file or directory"
+        file.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+        error = await fails(client, Request("GET", api.url))
+        assert "no trusted TLS connection" in str(error)
+        assert api.connections == 0
+
+
+async def test_certificates_that_can_be_read_again_are_used(
+    authority: upstreams.Authority, tmp_path: Path
+) -> None:
+    file = tmp_path / "authority.pem"
+    async with (
+        opened("httptools", environ={"SSL_CERT_FILE": str(file)}) as client,
+        upstream(echo, tls=authority.tls) as api,
+    ):
+        await fails(client, Request("GET", api.url))
+        file.write_bytes(authority.file.read_bytes())
+        assert (await client.send(Request("POST", api.url, (), b"1"))).body == b"1"

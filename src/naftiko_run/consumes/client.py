@@ -15,6 +15,7 @@ What holds for every engine (:mod:`naftiko_run.consumes.engines`):
 import importlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Final
 
 from msgspec.structs import replace
@@ -41,9 +42,10 @@ def create_client(
     ``engine`` (else ``NAFTIKO_ENGINE``) names one of :data:`ENGINES`; without it the first that
     works here is used. Proxies and certificates come from ``environ``.
 
-    Raises :class:`NaftikoError` where the engine or a certificate file cannot be used.
+    Raises :class:`NaftikoError` where the engine cannot be used. A certificate file is read when
+    TLS is first needed: by this call, or with the first request that goes over it.
     """
-    settings = EngineSettings(limits=limits, roots=trusted_roots(environ))
+    settings = EngineSettings(limits=limits, roots=cache(lambda: trusted_roots(environ)))
     name = engine or environ.get("NAFTIKO_ENGINE") or None
     direct = _choose([name] if name else ENGINES, settings)
     proxies = Proxies.from_environ(environ)

@@ -10,7 +10,6 @@ after is reported.
 import asyncio
 import functools
 import re
-import ssl
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -39,7 +38,6 @@ from naftiko_run.consumes.engines.streaming import (
     UploadError,
     ended,
 )
-from naftiko_run.consumes.engines.trust import trusting
 from naftiko_run.errors import UpstreamError
 from naftiko_run.types import Headers, Reply, Request, Upload
 
@@ -66,11 +64,6 @@ class DirectClient:
     def __init__(self, settings: EngineSettings) -> None:
         if settings.proxy is not None:
             raise EngineError("it goes through no proxy")
-        if settings.roots:
-            try:
-                trusting(settings.roots)
-            except ssl.SSLError as error:
-                raise EngineError(f"a certificate cannot be used: {error.reason}") from error
         self._settings = settings
         self._limits = settings.limits
         self._closed = False

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import logging
 import socket
+import ssl
 from collections import deque
 from collections.abc import Iterable
 from itertools import zip_longest
@@ -12,6 +14,9 @@ from naftiko_run.consumes.engines.connection import Address, Connection, Origin
 from naftiko_run.consumes.engines.deadlines import Deadlines
 from naftiko_run.consumes.engines.settings import EngineSettings
 from naftiko_run.consumes.engines.trust import trusting
+from naftiko_run.errors import NaftikoError
+
+_log = logging.getLogger(__name__)
 
 _REMEMBERED: Final = 30.0
 """Seconds for which the addresses of a name are used again."""
@@ -181,6 +186,8 @@ class Pool:
             raise ConnectionResetError("it is closed as soon as it is made")
 
     async def _open_to(self, origin: Origin, made: list[Connection]) -> None:
+        # Whom to trust is known before anything is open: where it cannot be, nothing is left open.
+        trust = self._trust() if origin.tls else None
         sock = await _first(self._loop, await self._addresses(origin))
 
         def make() -> Connection:
@@ -188,12 +195,20 @@ class Pool:
             made.append(self._kind(self._loop, self, origin, sock, limit))
             return made[0]
 
-        if origin.tls:
+        if trust is not None:
             # A certificate names a host without the dot that ends an absolute name.
-            host, trust = origin.host.rstrip("."), trusting(self._roots)
+            host = origin.host.rstrip(".")
             await self._loop.create_connection(make, sock=sock, ssl=trust, server_hostname=host)
         else:
             await self._loop.create_connection(make, sock=sock)
+
+    def _trust(self) -> ssl.SSLContext:
+        try:
+            return trusting(self._roots())
+        except NaftikoError as error:
+            # The paths are for those who run the server.
+            _log.error("%s", error)
+            raise OSError("the certificates of authorities cannot be read") from error
 
     async def _addresses(self, origin: Origin) -> list[Address]:
         if self._loop.time() < origin.known_until:

@@ -42,7 +42,7 @@ class PortableClient:
         self._limits = settings.limits
         self._proxy = settings.proxy
         self._transport = httpx2.AsyncHTTPTransport(
-            verify=trusting(settings.roots),
+            verify=trusting(settings.roots()),
             trust_env=False,
             limits=httpx2.Limits(
                 max_connections=settings.limits.connections,
@@ -244,7 +244,8 @@ def _proxy(settings: EngineSettings) -> httpx2.Proxy | None:
     if settings.proxy is None:
         return None
     over_tls = settings.proxy.lower().startswith("https:")
-    return httpx2.Proxy(settings.proxy, ssl_context=trusting(settings.roots) if over_tls else None)
+    trust = trusting(settings.roots()) if over_tls else None
+    return httpx2.Proxy(settings.proxy, ssl_context=trust)
 
 
 def _why(error: BaseException) -> str:

@@ -187,7 +187,7 @@ def _builder(settings: EngineSettings) -> ClientBuilder:
         .pool_max_idle_per_host(limits.connections)
         .pool_idle_timeout(timedelta(seconds=limits.idle_seconds))
     )
-    for root in settings.roots:
+    for root in settings.roots():
         builder = builder.add_root_certificate_pem(root.encode())
     return builder.proxy(ProxyBuilder.all(settings.proxy)) if settings.proxy else builder
 
