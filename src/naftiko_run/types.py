@@ -3,7 +3,6 @@
 No room imports its neighbour; :mod:`naftiko_run.plan` passes these across.
 """
 
-import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from enum import Enum
@@ -76,8 +75,7 @@ class Input(Struct, frozen=True, kw_only=True):
     default: Json | Missing = MISSING
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """A part of a request body: ``find`` gives it, MISSING where the path leads nowhere.
 
     ``names`` are the members that lead to it, empty where the path is not that simple. ``first`` is
@@ -85,9 +83,22 @@ class Selection:
     """
 
     path: str
-    find: Callable[[Json], Json | Missing] = dataclasses.field(repr=False, compare=False)
+    find: Callable[[Json], Json | Missing]
     first: str | None = None
     names: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return without(self, "find")
+
+    def __eq__(self, other: object) -> bool:
+        return self._told == other._told if isinstance(other, Selection) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._told)
+
+    @property
+    def _told(self) -> tuple[str, str | None, tuple[str, ...]]:
+        return self.path, self.first, self.names
 
 
 class Argument(Input, frozen=True, kw_only=True):

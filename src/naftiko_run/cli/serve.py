@@ -29,6 +29,8 @@ from naftiko_run.spec.document import Loaded
 def serve(paths: Sequence[str], settings: Settings) -> int:
     """Serve files; returns the exit status."""
     configure(settings.log_level, settings.log_format)
+    # Modules stay: what is loaded from now on is all that the collector has to look through.
+    gc.freeze()
     channel = channel_of_worker()
     if channel is not None:
         return _work(channel, settings)

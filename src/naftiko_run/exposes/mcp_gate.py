@@ -5,7 +5,6 @@ The texts are this project's own: nobody is told what a library thinks of a mess
 
 import json
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -23,13 +22,15 @@ HALF_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 """What a body has in it where a text has half of a surrogate pair, with the other one or alone."""
 
 
-@dataclass(frozen=True, slots=True)
 class Refused(Exception):
     """An answer to a request that is not a message of the protocol."""
 
-    status: int
-    error: McpError
-    request_id: Json = None
+    def __init__(self, status: int, error: McpError, request_id: Json = None) -> None:
+        """Keep what is answered."""
+        super().__init__(status, error, request_id)
+        self.status = status
+        self.error = error
+        self.request_id = request_id
 
     @property
     def body(self) -> bytes:

@@ -10,8 +10,8 @@ So one file says what is allowed strictly, and one what is allowed in practice.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from importlib.resources import files
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -86,7 +86,7 @@ def _schema_name(language: str, version: object, *, strict: bool) -> str:
 
 
 def _text(name: str) -> str:
-    return (files("naftiko_run.loading") / "schema" / f"{name}.json").read_text(encoding="utf-8")
+    return (Path(__file__).with_name("schema") / f"{name}.json").read_text(encoding="utf-8")
 
 
 def _apply(schema: Any, change: Mapping[str, Any]) -> None:  # noqa: ANN401 - any JSON

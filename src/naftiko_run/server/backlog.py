@@ -8,7 +8,6 @@ again by itself a second later, and is refused in order.
 
 import asyncio
 import contextlib
-import ctypes
 import socket
 import struct
 import sys
@@ -51,6 +50,8 @@ def _turn_away(listening: socket.socket) -> bool:
     """Leave out what asks for a new connection; False where the system has no such filter."""
     if sys.platform != "linux":
         return False
+    import ctypes  # noqa: PLC0415 - a server stops once, and most of them much later
+
     program = ctypes.create_string_buffer(_NO_NEW_CONNECTION, len(_NO_NEW_CONNECTION))
     told = struct.pack("HP", len(_NO_NEW_CONNECTION) // 8, ctypes.addressof(program))
     try:
