@@ -58,7 +58,7 @@ _INTRODUCTION = (
 _WORK = (
     "Every handler parses the JSON body, builds another one for the upstream, sends it with a"
     " bearer token over a kept connection, reads the JSON reply and returns it; nginx and Caddy"
-    " pass bytes on. All Python servers run on uvicorn with uvloop and httptools, in one process,"
+    " pass bytes on. The Python peers run on uvicorn with uvloop and httptools, in one process,"
     " without access log; Caddy has one processor."
 )
 _NOTES = {

@@ -80,7 +80,7 @@ def versions(programs: dict[str, str]) -> dict[str, str]:
     code = f"from importlib.metadata import version\nfor n in {_SHOWN!r}: print(n, version(n))"
     peers = subprocess.run([str(PYTHON), "-c", code], check=True, capture_output=True, text=True)
     found = {"naftiko-run": f"{version('naftiko-run')}{_commit()}"}
-    for name in ("uvicorn", "pyreqwest", "orjson", "mcp"):
+    for name in ("uvloop", "httptools", "pyreqwest", "orjson", "mcp"):
         found["naftiko-run"] += f", {name} {version(name)}"
     found |= dict(line.split(" ", 1) for line in peers.stdout.splitlines())
     for name, flags in (("nginx", "-v"), ("caddy", "version"), ("wrk", "-v")):

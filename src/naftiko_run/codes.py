@@ -216,6 +216,22 @@ _FILES = (
         """,
     ),
     _code(
+        "W-FORWARD-CREDENTIAL",
+        "A caller's credential that goes on to an API",
+        """A forward trusts the very header field that callers of its adapter authenticate with, so
+        the API gets what opens this adapter. It is passed on as asked.""",
+        """Remove the field from 'trustedHeaders', and give the consumed API an 'authentication' of
+        its own, which then counts. Leave it only where both are to take the same credential.""",
+        """
+        exposes:
+          - type: rest
+            authentication: {type: bearer, token: "{{TOKEN}}"}
+            resources:
+              - path: /proxy/{path}
+                forward: {targetNamespace: ships, trustedHeaders: [Authorization]}
+        """,
+    ),
+    _code(
         "E-UNSUPPORTED",
         "A part of the language that is not served",
         "The unit uses something that this version of the runtime does not do; it is left out.",

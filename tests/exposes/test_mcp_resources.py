@@ -242,7 +242,9 @@ async def test_what_is_no_text_is_a_blob(
 @pytest.mark.parametrize(
     ("uri", "asked", "found"),
     [
-        ("a://{x}-{y}/z", "a://1-2-3/z", {"x": "1", "y": "2-3"}),
+        ("a://{x}-{y}/z", "a://1-2-3/z", {"x": "1-2", "y": "3"}),
+        ("a://{x}-{y}/z", "a://1--3/z", {"x": "1-", "y": "3"}),
+        ("a://{x}-{y}/z", "a://1-/z", None),
         ("a://{x}-{y}/z", "a://-2/z", None),
         ("a://v{x}w", "a://vw", None),
         ("a://v{x}w", "a://vwww", {"x": "ww"}),

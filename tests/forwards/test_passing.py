@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from naftiko_run.consumes.forward import check_path
 from naftiko_run.errors import InputError
+from naftiko_run.findings import Severity
 from tests.consumes.upstreams import answer, ok, upstream
 from tests.forwards.serving import document, serving
 
@@ -293,6 +294,43 @@ async def test_credentials_of_a_caller_go_on_where_they_are_trusted(tmp_path: Pa
         await served.ask("/proxy/a", headers=headers)
     assert api.requests[0].header("authorization") == ["Bearer mine"]
     assert api.requests[0].header("cookie") == ["a=1"]
+
+
+@pytest.mark.parametrize(
+    ("clause", "trusted", "told"),
+    [
+        ("type: bearer, token: '{{TOKEN}}'", "X-A, authorization", ["authorization"]),
+        ("type: basic, username: a, password: '{{TOKEN}}'", "Authorization", ["Authorization"]),
+        ("type: digest, username: a, password: '{{TOKEN}}'", "Authorization", ["Authorization"]),
+        ("type: apikey, key: X-Key, value: '{{TOKEN}}'", "x-key, Authorization", ["x-key"]),
+        ("type: apikey, key: X-Key, value: '{{TOKEN}}', placement: query", "X-Key", []),
+        ("type: bearer, token: '{{TOKEN}}'", "Cookie, X-Key", []),
+    ],
+)
+async def test_a_credential_of_this_adapter_that_goes_on_is_told(
+    tmp_path: Path, clause: str, trusted: str, told: list[str]
+) -> None:
+    exposes = f"authentication: {{{clause}}}"
+    text = document("http://localhost:9", exposes=exposes, forward=f"trustedHeaders: [{trusted}]")
+    async with serving(tmp_path, text) as served:
+        found = [f for f in served.plan.findings if f.code == "W-FORWARD-CREDENTIAL"]
+    assert [f.message for f in found] == [
+        f"{name!r} is what callers of 'gate' authenticate with: their credential goes on to 'up'"
+        for name in told
+    ]
+    assert all(f.severity is Severity.WARNING and f.line > 1 for f in found)
+
+
+@pytest.mark.parametrize("exposes", ["", "authentication: {type: bearer, token: '{{TOKEN}}'}"])
+async def test_no_credential_is_told_that_does_not_go_on(tmp_path: Path, exposes: str) -> None:
+    own = "authentication: {type: bearer, token: '{{TOKEN}}'}"
+    trusted = "trustedHeaders: [Authorization]"
+    text = document("http://localhost:9", consumes=own, exposes=exposes, forward=trusted)
+    async with serving(tmp_path, text, environ={"TOKEN": SECRET}) as served:
+        assert "W-FORWARD-CREDENTIAL" not in served.codes
+    text = document("http://localhost:9", forward=trusted)
+    async with serving(tmp_path, text, environ={"TOKEN": SECRET}) as served:
+        assert "W-FORWARD-CREDENTIAL" not in served.codes
 
 
 async def test_fields_of_one_connection_never_go_on(tmp_path: Path) -> None:

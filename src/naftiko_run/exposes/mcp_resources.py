@@ -20,6 +20,7 @@ from naftiko_run.exposes.mcp_protocol import INTERNAL_ERROR, INVALID_PARAMS, Mcp
 from naftiko_run.exposes.mcp_results import failure_of
 from naftiko_run.exposes.mcp_skills import Skills
 from naftiko_run.exposes.problems import Problem, problem_of
+from naftiko_run.exposes.segments import captured
 from naftiko_run.exposes.texts import is_text, text_of
 from naftiko_run.exposes.units import Kept, Resource
 from naftiko_run.spec.uris import split
@@ -160,26 +161,11 @@ class _Segment(Struct, frozen=True):
     names: tuple[str, ...]
 
     def match(self, text: str) -> dict[str, str] | None:
-        """Match a segment of a URI in time linear in its length."""
-        first, *between = self.literals
-        if not text.startswith(first):
-            return None
-        if not between:
-            return {} if text == first else None
-        found: dict[str, str] = {}
-        start = len(first)
-        for name, literal in zip(self.names[:-1], between[:-1], strict=True):
-            end = text.find(literal, start + 1)
-            if end < 0:
-                return None
-            found[name] = text[start:end]
-            start = end + len(literal)
-        last = between[-1]
-        end = len(text) - len(last)
-        if end <= start or not text.endswith(last):
-            return None
-        found[self.names[-1]] = text[start:end]
-        return found
+        """Give the variables' values; None where the text is another segment's."""
+        if not self.names:
+            return {} if text == self.literals[0] else None
+        found = captured(self.literals, text)
+        return None if found is None else dict(zip(self.names, found, strict=True))
 
 
 class Template:

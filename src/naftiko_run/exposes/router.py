@@ -16,6 +16,8 @@ from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct, field
 
+from naftiko_run.exposes.segments import captured
+
 T = TypeVar("T")
 _PLACEHOLDER = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}|\{([^{}]+)\}")
 _NO_CAPTURES: Mapping[str, str] = MappingProxyType({})
@@ -166,28 +168,6 @@ def _literals(segment: str) -> tuple[str, ...]:
     return tuple(_decoded(piece) for piece in pieces[::2])
 
 
-def _captured(literals: tuple[str, ...], text: str) -> tuple[str, ...] | None:
-    """Match a segment in time linear in its length; each placeholder takes as much as it can.
-
-    The first one goes first in that, so what stands between them is looked for from the end.
-    """
-    first, *between, last = literals
-    if not (text.startswith(first) and text.endswith(last)):
-        return None
-    begin, end = len(first), len(text) - len(last)
-    found: list[str] = []
-    for literal in reversed(between):
-        at = text.rfind(literal, begin + 1, max(0, end - 1))
-        if at < 0:
-            return None
-        found.append(text[at + len(literal) : end])
-        end = at
-    if end <= begin:
-        return None
-    found.append(text[begin:end])
-    return tuple(reversed(found))
-
-
 def _rank(path: str, order: int, *, rest: bool) -> tuple[int, int, int]:
     names = len(placeholders(path)) + rest
     literal = sum(len(_decoded(segment)) for segment in split(_PLACEHOLDER.sub("", path)))
@@ -208,7 +188,7 @@ def _walk(
     if child is not None:
         yield from _walk(child, segments, index + 1, captures)
     for literals, target in node.patterns.items():
-        found = _captured(literals, segment)
+        found = captured(literals, segment)
         if found is not None:
             yield from _walk(target, segments, index + 1, (*captures, *found))
     if node.any is not None and segment:

@@ -56,6 +56,17 @@ def authenticator_of(
     return made.waiting_for(unset) if unset and isinstance(made, Authenticator) else made
 
 
+def credential_field(adapter: Adapter) -> str:
+    """Name the header field, in lower case, that callers authenticate with; empty for none."""
+    clause = adapter.authentication
+    if clause is None:
+        return ""
+    if clause.type != "apikey":
+        return "authorization"
+    name, place = apikey_of(clause)
+    return "" if place == "query" else name.lower()
+
+
 class _Fields(Struct):
     """Reads a clause's fields, each once; texts are resolved against the variables."""
 

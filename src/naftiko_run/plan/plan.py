@@ -15,7 +15,7 @@ from naftiko_run.plan.apis import Apis, Upstreams
 from naftiko_run.plan.callers import Means, authenticator_of
 from naftiko_run.plan.compiled import Compiled
 from naftiko_run.plan.contents import Contents, contents_of, lacking
-from naftiko_run.plan.forwards import forward_route, leads_to, name_of
+from naftiko_run.plan.forwards import forward_route, given_away, leads_to, name_of
 from naftiko_run.plan.names import tool_name
 from naftiko_run.plan.runs import Compiler
 from naftiko_run.plan.scripts import Scripts
@@ -266,7 +266,11 @@ class _Compiler:
                 routes[key] = forward_route(spec, adapter, compiled, authenticator)
             if isinstance(compiled, Finding):
                 self.report(compiled)
-            what = compiled if isinstance(compiled, Finding) else leads_to(compiled)
+                what: str | Finding = compiled
+            else:
+                for finding in given_away(spec, adapter, compiled):
+                    self.report(finding)
+                what = leads_to(compiled)
             self.plan.contents.append(ServedContent(self.loaded.file, adapter, name_of(spec), what))
         return list(routes.values())
 
