@@ -4,13 +4,13 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from processes import BenchError, Process, Request, ask
+from processes import BenchError, Request, Tree, ask
 
 SCRIPT = Path(__file__).with_name("request.lua")
 
@@ -25,6 +25,8 @@ class Round:
     p99: float
     errors: int
     cpu: float = 0.0
+    unevenness: float = 0.0
+    """How far the busiest process is from an equal share of what was written: 0.2 is 20 %."""
 
     @property
     def rate(self) -> float:
@@ -41,12 +43,16 @@ class Contender:
     """A running server and the request that it is asked."""
 
     name: str
-    process: Process
+    process: Tree
     port: int
     request: Request
     expected: Any = None
     """The JSON value that it must answer, None where any will do."""
     read: Callable[[bytes], Any] = json.loads
+    second_port: int = 0
+    """Where a second thread of the load generator sends its half, 0 where there is none."""
+    pause: int = 0
+    """Milliseconds, on average, that a connection rests before each request."""
     rounds: list[Round] = field(default_factory=list)
     problem: str = ""
 
@@ -59,9 +65,13 @@ class Contender:
             raise BenchError(f"{self.name} answers something else: {body[:200]!r}")
 
     def run(self, connections: int, seconds: int) -> Round:
-        before = self.process.cpu()
-        result = wrk(self.port, self.request, connections, seconds)
-        result.cpu = self.process.cpu() - before
+        cpu, written = self.process.cpu(), self.process.written()
+        result = wrk(
+            self.port, self.request, connections, seconds,
+            second_port=self.second_port, pause=self.pause,
+        )  # fmt: skip
+        result.cpu = self.process.cpu() - cpu
+        result.unevenness = _unevenness(written, self.process.written())
         self._settle()
         return result
 
@@ -87,6 +97,7 @@ class Contender:
             "p50": median(each.p50 for each in self.rounds),
             "p99": median(each.p99 for each in self.rounds),
             "errors": sum(each.errors for each in self.rounds),
+            "unevenness": median(each.unevenness for each in self.rounds),
             "rss": now,
             "peak": peak,
             "rounds": [
@@ -95,15 +106,27 @@ class Contender:
         }
 
 
-def wrk(port: int, request: Request, connections: int, seconds: int) -> Round:
+def _unevenness(before: Mapping[int, int], after: Mapping[int, int]) -> float:
+    amounts = [total - before[pid] for pid, total in after.items() if pid in before]
+    # A supervisor serves nobody: it writes next to nothing.
+    serving = [amount for amount in amounts if amount > sum(amounts) / 100]
+    return max((abs(x * len(serving) / sum(serving) - 1) for x in serving), default=0.0)
+
+
+def wrk(
+    port: int, request: Request, connections: int, seconds: int,
+    *, second_port: int = 0, pause: int = 0,
+) -> Round:  # fmt: skip
     """One run of the load generator."""
     program = shutil.which("wrk")
     if program is None:
         raise BenchError("wrk is not installed")
     url = f"http://127.0.0.1:{port}{request.path}"
-    options = [f"-c{connections}", "-t1", f"-d{seconds}s", "--timeout", "10s", "-s", str(SCRIPT)]
+    options = [f"-c{connections}", f"-t{2 if second_port else 1}", f"-d{seconds}s"]
+    options += ["--timeout", "10s", "-s", str(SCRIPT)]
+    arguments = [str(second_port), str(pause), request.method, request.body, *request.headers]
     answer = subprocess.run(
-        [program, *options, url, "--", request.method, request.body, *request.headers],
+        [program, *options, url, "--", *arguments],
         capture_output=True,
         text=True,
         timeout=seconds + 60,

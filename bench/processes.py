@@ -55,8 +55,34 @@ def ask(port: int, request: Request, seconds: float = 30) -> tuple[int, bytes]:
         connection.close()
 
 
-class Process:
-    """A server with its children, seen through /proc."""
+class Tree:
+    """Processes that are measured as one, seen through /proc."""
+
+    @property
+    def tree(self) -> list[int]:
+        raise NotImplementedError
+
+    def cpu(self) -> float:
+        """User and system time of the whole tree, in seconds."""
+        return sum(cpu_of(pid) for pid in self.tree)
+
+    def written(self) -> dict[int, int]:
+        """How many bytes each process has written; among equals it tells who did how much."""
+        return {pid: _written(pid) for pid in self.tree}
+
+    def memory(self) -> tuple[float, float]:
+        """Resident memory of the whole tree now and at its highest, in MB."""
+        now = peak = 0.0
+        for pid in self.tree:
+            with contextlib.suppress(OSError):
+                fields = Path(f"/proc/{pid}/status").read_text().split()
+                now += int(fields[fields.index("VmRSS:") + 1]) / 1024
+                peak += int(fields[fields.index("VmHWM:") + 1]) / 1024
+        return now, peak
+
+
+class Process(Tree):
+    """A server with its children."""
 
     def __init__(
         self, name: str, command: Sequence[str], log: Path, env: Mapping[str, str]
@@ -65,14 +91,16 @@ class Process:
         self.log = log
         self.began = time.perf_counter()
         with log.open("wb") as output:
-            # A session of its own: Ctrl-C reaches the run, which ends what it started.
+            # A group of its own: Ctrl-C reaches the run, which ends what it started. It is no
+            # session of its own, as Linux shares the processors out among sessions before it
+            # does among processes (autogroup): two workers would get what one process gets.
             self.popen = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **env},
-                start_new_session=True,
+                process_group=0,
             )
 
     def until(self, port: int, request: Request, *, seconds: float = START_SECONDS) -> float:
@@ -101,20 +129,6 @@ class Process:
             found += _children(pid)
         return found
 
-    def cpu(self) -> float:
-        """User and system time of the whole tree, in seconds."""
-        return sum(cpu_of(pid) for pid in self.tree)
-
-    def memory(self) -> tuple[float, float]:
-        """Resident memory of the whole tree now and at its highest, in MB."""
-        now = peak = 0.0
-        for pid in self.tree:
-            with contextlib.suppress(OSError):
-                fields = Path(f"/proc/{pid}/status").read_text().split()
-                now += int(fields[fields.index("VmRSS:") + 1]) / 1024
-                peak += int(fields[fields.index("VmHWM:") + 1]) / 1024
-        return now, peak
-
     def end(self) -> None:
         """Ask it to stop; what is still there after that is killed, by its id."""
         tree = self.tree
@@ -125,12 +139,23 @@ class Process:
             except subprocess.TimeoutExpired:
                 self.popen.kill()
                 self.popen.wait()
-        session = str(self.popen.pid)
+        group = str(self.popen.pid)
         for pid in tree[1:]:
-            # The number may be another process's by now: a child of ours is in our session.
+            # The number may be another process's by now: a child of ours is in our group.
             with contextlib.suppress(OSError, IndexError):
-                if _stat(pid)[3] == session:
+                if _stat(pid)[2] == group:
                     os.kill(pid, signal.SIGKILL)
+
+
+class SideBySide(Tree):
+    """Servers that know nothing of each other."""
+
+    def __init__(self, *parts: Tree) -> None:
+        self.parts = parts
+
+    @property
+    def tree(self) -> list[int]:
+        return [pid for part in self.parts for pid in part.tree]
 
 
 def _stat(pid: int) -> list[str]:
@@ -144,6 +169,14 @@ def cpu_of(pid: int) -> float:
     except OSError:
         return 0.0
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def _written(pid: int) -> int:
+    try:
+        fields = Path(f"/proc/{pid}/io").read_text().split()
+    except OSError:
+        return 0
+    return int(fields[fields.index("wchar:") + 1])
 
 
 def _children(pid: int) -> Iterator[int]:

@@ -1,12 +1,31 @@
--- Sends one request over and over. Arguments: method, body (may be empty), then "Name: value" lines.
+-- Sends one request over and over. Arguments: the port of the second thread (0: that of the first),
+-- the pause before a request (milliseconds on average, 0: none), method, body (may be empty), then
+-- "Name: value" lines.
 -- At the end it prints one line of JSON, which load.py reads. Times are in milliseconds.
 
+local threads = 0
+
+function setup(thread)
+  threads = threads + 1
+  thread:set("number", threads)
+end
+
 function init(args)
-  wrk.method = args[1]
-  if args[2] ~= "" then
-    wrk.body = args[2]
+  local port, pause = args[1], tonumber(args[2])
+  if number == 2 and port ~= "0" then
+    wrk.thread.addr = wrk.lookup("127.0.0.1", port)[1]
   end
-  for i = 3, #args do
+  if pause > 0 then
+    math.randomseed(number)
+    function delay()
+      return math.random(0, 2 * pause)
+    end
+  end
+  wrk.method = args[3]
+  if args[4] ~= "" then
+    wrk.body = args[4]
+  end
+  for i = 5, #args do
     local name, value = args[i]:match("^([^:]+): (.*)$")
     wrk.headers[name] = value
   end

@@ -23,7 +23,7 @@ import report
 import specs
 import tools
 from load import Contender, interleave, wrk
-from processes import BenchError, Process, Processes, Request, cpu_of, free_port
+from processes import BenchError, Process, Processes, Request, SideBySide, free_port
 
 QUICK = os.environ.get("QUICK", "") not in ("", "0")
 CONTENT = ("Content-Type: application/json",)
@@ -34,8 +34,11 @@ PEERS = {
     "Starlette + httpx": "starlette_httpx",
     "FastAPI + httpx": "fastapi_httpx",
 }
-MOST_SECONDS = 90 if QUICK else 660
+MOST_SECONDS = 90 if QUICK else 720
 """After this nothing further is begun."""
+
+PAUSE = 16
+"""Milliseconds between two requests of a connection where the load is less than can be served."""
 
 MODERN, LEGACY = "2026-07-28", "2025-11-25"
 CAPABILITIES = sorted((tools.HERE.parent / "capabilities").glob("*.yaml"))
@@ -240,26 +243,40 @@ class Bench:
         self._end(contender.process for contender in contenders)
 
     def workers(self) -> None:
-        """One process, and two on the same port."""
-        contenders = []
-        for count in (1, 2):
+        """One process, two servers of one process side by side, and one server of two workers.
+
+        The second is what two processes cost on this machine, whoever starts them.
+        """
+        request = Request("POST", "/items", json.dumps(specs.ARGUMENTS), CONTENT)
+        servers = []
+        for name, count in (("alone", 1), ("beside", 1), ("pair", 2)):
             port = free_port()
-            folder = self._new(f"workers-{count}")
+            folder = self._new(f"workers-{name}")
             folder.mkdir()
             file = specs.write_rest(folder, self.upstream, self.slow, port)
             process = self.start_ours([file], "--workers", str(count))
-            request = Request("POST", "/items", json.dumps(specs.ARGUMENTS), CONTENT)
             process.until(port, request)
-            name = f"{count} worker{'s' if count > 1 else ''}"
-            contenders.append(Contender(name, process, port, request, specs.reply("small")))
-        self.measure("workers", "POST, several workers", contenders, connections=64, rounds=5)
-        pair = contenders[1]
-        before = {pid: cpu_of(pid) for pid in pair.process.tree[1:]}
-        wrk(pair.port, pair.request, 64, 2)
-        spent = sorted(cpu_of(pid) - began for pid, began in before.items())[-2:]
-        self.facts["shares"] = [each / sum(spent) for each in spent]
-        print(f"  shares of the workers: {', '.join(f'{s:.0%}' for s in self.facts['shares'])}")
-        self._end(contender.process for contender in contenders)
+            servers.append((process, port))
+        (one, port), (other, other_port), (pair, pair_port) = servers
+        names = {
+            "1 worker": (one, port, port),
+            report.CONTROL: (SideBySide(one, other), port, other_port),
+            "2 workers": (pair, pair_port, pair_port),
+        }
+        for key, title, pause in (
+            ("workers", "POST, several workers", 0),
+            ("workers-paced", "POST, several workers, load below saturation", PAUSE),
+        ):
+            # The load is the same for all: two threads with half of the connections each.
+            contenders = [
+                Contender(
+                    name, process, first, request, specs.reply("small"),
+                    second_port=second, pause=pause,
+                )
+                for name, (process, first, second) in names.items()
+            ]  # fmt: skip
+            self.measure(key, title, contenders, connections=64, rounds=7)
+        self._end(process for process, _ in servers)
 
     # ------------------------------------------------------------------------------ start-up
 
