@@ -132,8 +132,7 @@ def _work(channel: int, settings: Settings) -> int:
             runtime.sandboxes.update(content.sandboxes)
             runtime.share_nonces(content.nonce_key)
             plan = runtime.prepare(content.loaded).plan
-            _freeze()
-            await serve_as_worker(channel, plan.listeners, settings.allow_host)
+            await serve_as_worker(channel, plan.listeners, settings.allow_host, _freeze)
         return OK
 
     result = run(main)

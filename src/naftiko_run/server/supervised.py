@@ -5,7 +5,7 @@ import json
 import pickle
 import secrets
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct, field
 
@@ -131,9 +131,15 @@ async def _tell(farewell: bytes, apps: Mapping[str, ListenerApp]) -> None:
 
 
 async def serve_as_worker(
-    descriptor: int, listeners: Sequence[Listener], allowed_hosts: Sequence[str]
+    descriptor: int,
+    listeners: Sequence[Listener],
+    allowed_hosts: Sequence[str],
+    ready: Callable[[], None],
 ) -> None:
-    """Serve listeners with the connections of the supervisor until it says to stop."""
+    """Serve listeners with the connections of the supervisor until it says to stop.
+
+    ``ready`` is called when everything that stays is made, and no connection has come yet.
+    """
     apps: dict[str, ListenerApp] = {}
     servers: dict[str, HttpServer] = {}
     for listener in listeners:
@@ -143,6 +149,7 @@ async def serve_as_worker(
         await server.start()
         apps[key_of(listener)] = app
         servers[key_of(listener)] = server
+    ready()
     farewell = await serve_channel(descriptor, servers)
     for server in servers.values():
         server.refuse()
