@@ -15,7 +15,8 @@ from requests.auth import HTTPDigestAuth
 
 from naftiko_run.callers.digest import digest
 from naftiko_run.callers.fields import extended, parameters
-from naftiko_run.callers.nonces import LIFETIME, Nonces
+from naftiko_run.callers.nonces import Nonces, Sharing
+from naftiko_run.callers.uses import LIFETIME, Uses
 from naftiko_run.exposes.auth import Refusal
 from tests.callers.serving import Served, capability, compiled, direct, serving
 
@@ -326,25 +327,24 @@ def test_a_nonce_that_nobody_made_is_not_taken() -> None:
     assert stale(caller.ask(caller.answer(nonce=forged[5])))
 
 
-def test_workers_with_one_key_take_the_nonces_of_each_other() -> None:
-    clock = Clock()
-    one, two = (Nonces(b"k" * 32, clock=clock) for _ in range(2))
+def test_who_shares_takes_the_nonces_of_others_and_knows_what_was_used() -> None:
+    clock, sharing = Clock(), Sharing()
+    one, two = (Nonces(sharing, clock=clock) for _ in range(2))
     nonce = one.make()
     assert two.take(nonce, 1)
-    assert one.take(nonce, 1), "what the other saw is known to the other alone"
     assert not one.take(nonce, 1)
-
-
-def test_what_was_made_before_a_worker_began_is_not_taken_by_it() -> None:
-    clock = Clock()
-    nonce = Nonces(b"k" * 32, clock=clock).make()
-    clock.now += 1
-    assert not Nonces(b"k" * 32, clock=clock).take(nonce, 1)
+    assert one.take(nonce, 2)
+    late = Nonces(sharing, clock=clock)
+    assert not late.take(nonce, 2), "whoever begins later knows it too"
+    assert late.take(nonce, 3)
+    assert sharing.key.hex() not in repr(sharing)
+    assert repr(sharing.key) not in repr(sharing)
+    sharing.close()
 
 
 def test_a_nonce_that_had_to_be_forgotten_is_not_taken_again() -> None:
     clock = Clock()
-    nonces = Nonces(clock=clock, most=3)
+    nonces = Nonces(clock=clock, uses=Uses(buckets=1, slots=3))
     made = []
     for _ in range(5):
         made.append(nonces.make())
@@ -352,7 +352,6 @@ def test_a_nonce_that_had_to_be_forgotten_is_not_taken_again() -> None:
         assert nonces.take(made[-1], 1)
     assert not nonces.take(made[0], 2)
     assert nonces.take(made[-1], 2)
-    assert len(nonces._used) == 3
 
 
 def test_names_beyond_latin_1_come_extended() -> None:

@@ -1,68 +1,136 @@
-"""Who is let in by a process of several workers: each takes the nonces of the others."""
+"""Who is let in by several workers: they take the nonces of each other, and each use once."""
 
-import json
+import os
+import re
+import signal
+import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
+import requests
+from requests.auth import HTTPDigestAuth
 
-from tests.callers.serving import capability
-from tests.e2e.process import Process, run, serving
+from tests.callers.serving import capability, direct
+from tests.e2e.process import Process, serving, until
 
 CLAUSE = {"type": "digest", "username": "ada", "password": "{{PASSWORD}}"}
-ASKED = 24
+WORKERS = 2
+ASKED = 12
+IN, OUT = 502, 401
+"""The upstream is not there: who gets so far was let in."""
 
 
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     file = tmp_path_factory.mktemp("callers") / "ships.yaml"
     file.write_text(capability(CLAUSE, {"PASSWORD": "PASSWORD"}), "utf-8")
-    names = ("harbour", "tower")
     with serving(
         str(file),
-        "--workers=2",
+        f"--workers={WORKERS}",
         "--log-level=debug",
         "--upstream=ships=http://127.0.0.1:9",
-        adapters=names,
+        adapters=("harbour", "tower"),
         environ={"PASSWORD": "s3cret"},
     ) as each:
         yield each
 
 
-def test_workers_take_the_nonces_of_each_other(process: Process) -> None:
-    auth = httpx.DigestAuth("ada", "s3cret")
-    asked: list[int] = []
-    for _ in range(ASKED):
-        # A connection of its own goes to the next worker.
-        with httpx.Client(trust_env=False, auth=auth) as client:
-            client.event_hooks["response"] = [lambda answer: asked.append(answer.status_code)]
-            client.get(f"{process.url('harbour')}/ships/a")
-    assert asked == [401] + [502] * ASKED, "the upstream is not there, but the caller was let in"
-
-
-def test_what_was_listened_to_counts_once_at_each_worker(process: Process) -> None:
+def recorded(process: Process) -> str:
+    """Give the answer to a challenge that somebody was let in by."""
     heard: list[str] = []
     with httpx.Client(trust_env=False, auth=httpx.DigestAuth("ada", "s3cret")) as client:
         client.event_hooks["request"] = [
             lambda request: heard.append(request.headers.get("authorization", ""))
         ]
-        client.get(f"{process.url('harbour')}/ships/a")
-    headers = {"authorization": heard[-1]}
-    statuses = [
-        httpx.get(f"{process.url('harbour')}/ships/a", headers=headers, trust_env=False).status_code
-        for _ in range(8)
-    ]
-    assert statuses.count(502) == 1, "the worker that has not seen it"
-    assert statuses.count(401) == 7
-    assert heard[-1] not in process.err.text + process.out.text
+        assert client.get(f"{process.url('harbour')}/ships/a").status_code == IN
+    return heard[-1]
+
+
+def repeated(process: Process, authorization: str) -> httpx.Response:
+    """Send it once more, over a connection of its own: that goes to the next worker."""
+    headers = {"authorization": authorization}
+    return httpx.get(f"{process.url('harbour')}/ships/a", headers=headers, trust_env=False)
+
+
+def test_httpx_is_challenged_once_by_all_workers(process: Process) -> None:
+    auth = httpx.DigestAuth("ada", "s3cret")
+    asked: list[int] = []
+    for _ in range(ASKED):
+        with httpx.Client(trust_env=False, auth=auth) as client:
+            client.event_hooks["response"] = [lambda answer: asked.append(answer.status_code)]
+            client.get(f"{process.url('harbour')}/ships/a")
+    assert asked == [OUT] + [IN] * ASKED
+
+
+def test_requests_is_challenged_once_by_all_workers(process: Process) -> None:
+    auth = HTTPDigestAuth("ada", "s3cret")
+    asked: list[int] = []
+    for _ in range(ASKED):
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.get(
+                f"{process.url('harbour')}/ships/a", auth=auth, headers={"connection": "close"}
+            )
+            asked += [each.status_code for each in (*answer.history, answer)]
+    assert asked == [OUT] + [IN] * ASKED
+
+
+def test_curl_is_let_in_although_each_connection_goes_to_another_worker(process: Process) -> None:
+    urls = [f"{process.url('harbour')}/ships/{name}" for name in "abc"]
+    said = subprocess.run(
+        ["curl", "-si", "--digest", "-u", "ada:s3cret", "-H", "Connection: close", *urls],  # noqa: S607
+        capture_output=True,
+        check=True,
+        text=True,
+        env=direct(),
+    ).stdout
+    assert re.findall(r"^HTTP/1.1 (\d+)", said, re.MULTILINE) == ["401", "502", "502", "502"]
+
+
+def test_what_was_listened_to_is_taken_by_no_worker(process: Process) -> None:
+    authorization = recorded(process)
+    answers = [repeated(process, authorization) for _ in range(2 * WORKERS)]
+    assert [answer.status_code for answer in answers] == [OUT] * len(answers)
+    assert all("stale=true" in answer.headers["www-authenticate"] for answer in answers)
+    assert authorization not in process.err.text + process.out.text
     assert "s3cret" not in process.err.text + process.out.text
 
 
-def test_over_stdio_nobody_is_asked_and_that_is_said(tmp_path: Path) -> None:
-    file = tmp_path / "ships.yaml"
-    file.write_text(capability(CLAUSE, {"PASSWORD": "PASSWORD"}), "utf-8")
-    ping = '{"jsonrpc": "2.0", "id": 7, "method": "ping"}\n'
-    ended = run("stdio", str(file), stdin=ping, environ={"PASSWORD": "s3cret"})
-    assert json.loads(ended.stdout)["id"] == 7
-    assert "the authentication of 'tower' is not used over stdin and stdout" in ended.stderr
+def test_what_is_sent_several_times_at_once_is_taken_once(process: Process) -> None:
+    url = f"{process.url('harbour')}/ships/a"
+    for _ in range(5):
+        challenge = httpx.get(url, trust_env=False)
+        answering = httpx.DigestAuth("ada", "s3cret").auth_flow(httpx.Request("GET", url))
+        next(answering)
+        authorization = answering.send(challenge).headers["authorization"]
+        with ThreadPoolExecutor(8) as senders:
+            answers = senders.map(lambda text: repeated(process, text), [authorization] * 8)
+        assert sorted(answer.status_code for answer in answers) == [OUT] * 7 + [IN]
+
+
+def test_what_was_used_stays_used_when_workers_are_replaced(process: Process) -> None:
+    authorization = recorded(process)
+    before = workers(process)
+    for number in before:
+        os.kill(number, signal.SIGKILL)
+    assert until(lambda: len(workers(process) - before) == WORKERS and serves(process))
+    answers = [repeated(process, authorization) for _ in range(2 * WORKERS)]
+    assert [answer.status_code for answer in answers] == [OUT] * len(answers)
+    assert all("stale=true" in answer.headers["www-authenticate"] for answer in answers)
+
+
+def serves(process: Process) -> bool:
+    """Tell whether somebody answers."""
+    try:
+        return httpx.get(f"{process.url('harbour')}/health", trust_env=False).status_code > 0
+    except httpx.TransportError:
+        return False
+
+
+def workers(process: Process) -> set[int]:
+    """Give the ids of the workers that run."""
+    number = process.popen.pid
+    return set(map(int, Path(f"/proc/{number}/task/{number}/children").read_text().split()))

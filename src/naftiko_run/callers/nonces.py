@@ -3,51 +3,44 @@
 A nonce holds the time at which it was made and some random bits, and a code over both by a key that
 all workers of one start share. So every worker takes what another one gave out, without a table of
 all that were. Only nonces that somebody with the password used are remembered, with the counts that
-were used: a request that was listened to cannot be sent again.
-
-Each worker remembers for itself, as what is used reaches one of them alone. What was listened to
-can therefore be repeated, unchanged, once at each of the other workers while the nonce lives.
+were used: a request that was listened to cannot be sent again, at no worker, as they remember in
+memory that they share.
 """
 
 import base64
 import hashlib
 import hmac
-import math
+import os
 import secrets
 import struct
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-LIFETIME: Final = 300.0
-"""Seconds for which a nonce is taken; then the client gets another one, and asks nobody."""
+from naftiko_run.callers.uses import LIFETIME, MARK, Uses, shared_memory
+from naftiko_run.types import without
 
-_WINDOW: Final = 1024
-"""How far behind the highest count another may come: requests in parallel overtake one another."""
-_HEAD: Final = struct.Struct(">d12s")
+_HEAD: Final = struct.Struct(f">d{MARK}s")
 _CODE: Final = 16
 
 
-class _Uses(Struct):
-    made: float
-    highest: int = 0
-    seen: int = 0
+class Sharing(Struct, frozen=True):
+    """What processes share that take the nonces of each other.
 
-    def use(self, count: int) -> bool:
-        """Note a count; False where it was used before, or may have been."""
-        ahead = count - self.highest
-        if ahead > 0:
-            older = self.seen << ahead if ahead < _WINDOW else 0
-            self.seen = (older | 1) & ((1 << _WINDOW) - 1)
-            self.highest = count
-            return True
-        if -ahead >= _WINDOW or self.seen >> -ahead & 1:
-            return False
-        self.seen |= 1 << -ahead
-        return True
+    ``memory`` is a descriptor, which a process must have inherited under this number.
+    """
+
+    key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    memory: int = field(default_factory=shared_memory)
+
+    def __repr__(self) -> str:
+        return without(self, "key")
+
+    def close(self) -> None:
+        """Give up the memory; those who inherited it keep it."""
+        os.close(self.memory)
 
 
 class Nonces:
@@ -55,22 +48,19 @@ class Nonces:
 
     def __init__(
         self,
-        key: bytes | None = None,
+        sharing: Sharing | None = None,
         *,
         clock: Callable[[], float] = time.time,
-        most: int = 10_000,
+        uses: Uses | None = None,
     ) -> None:
-        """Share a key with others, or have one's own; remember so many nonces at most."""
-        self._key = key or secrets.token_bytes(32)
+        """Share with other processes, or have a key and a memory of one's own."""
+        self._key = sharing.key if sharing else secrets.token_bytes(32)
         self._clock = clock
-        self._most = most
-        # A worker that took over from another does not know what that one saw.
-        self._since = math.nextafter(clock(), -math.inf)
-        self._used: OrderedDict[bytes, _Uses] = OrderedDict()
+        self._uses = uses or Uses(sharing.memory if sharing else None)
 
     def make(self) -> str:
         """Make a nonce."""
-        head = _HEAD.pack(self._clock(), secrets.token_bytes(12))
+        head = _HEAD.pack(self._clock(), secrets.token_bytes(MARK))
         return base64.urlsafe_b64encode(head + self._code(head)).decode()
 
     def take(self, nonce: str, count: int) -> bool:
@@ -81,15 +71,11 @@ class Nonces:
         head = self._head(nonce)
         if head is None:
             return False
-        made: float = _HEAD.unpack(head)[0]
+        made, mark = _HEAD.unpack(head)
         now = self._clock()
-        if not self._since < made <= now + 1 or now - made > LIFETIME:
+        if made > now + 1 or now - made > LIFETIME:
             return False
-        uses = self._used.get(head)
-        if uses is None:
-            self._make_room(now)
-            uses = self._used[head] = _Uses(made)
-        return uses.use(count)
+        return self._uses.take(made, mark, count, now)
 
     def _head(self, nonce: str) -> bytes | None:
         try:
@@ -101,14 +87,3 @@ class Nonces:
 
     def _code(self, head: bytes) -> bytes:
         return hmac.digest(self._key, head, hashlib.sha256)[:_CODE]
-
-    def _make_room(self, now: float) -> None:
-        """Forget what has expired; what has not, and is forgotten, is not taken again either."""
-        while self._used:
-            head, uses = next(iter(self._used.items()))
-            expired = now - uses.made > LIFETIME
-            if not expired:
-                if len(self._used) < self._most:
-                    return
-                self._since = max(self._since, uses.made)
-            del self._used[head]

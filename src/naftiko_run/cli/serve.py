@@ -130,7 +130,7 @@ def _work(channel: int, settings: Settings) -> int:
     async def main() -> int:
         async with running((), settings) as runtime:
             runtime.sandboxes.update(content.sandboxes)
-            runtime.share_nonces(content.nonce_key)
+            runtime.share_nonces(content.nonces)
             plan = runtime.prepare(content.loaded).plan
             await serve_as_worker(channel, plan.listeners, settings.allow_host, _freeze)
         return OK

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from msgspec import Struct, field
 
-from naftiko_run.callers.nonces import Nonces
+from naftiko_run.callers.nonces import Nonces, Sharing
 from naftiko_run.plan.apis import Sandbox
 from naftiko_run.plan.client import LazyClient, Limits
 from naftiko_run.scripts.workers import ScriptWorkers
@@ -34,9 +34,9 @@ class Runtime(Struct):
     def __repr__(self) -> str:
         return without(self, "nonces", "workers")
 
-    def share_nonces(self, key: bytes) -> None:
-        """Take the nonces of all who have this key."""
-        self.nonces = Nonces(key)
+    def share_nonces(self, sharing: Sharing) -> None:
+        """Take the nonces of all who share this."""
+        self.nonces = Nonces(sharing)
 
     async def start_sandboxes(self, loaded: Sequence[Loaded]) -> None:
         """Start the sandboxes that these files can use, where they were asked for."""

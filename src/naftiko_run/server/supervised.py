@@ -3,12 +3,12 @@
 import asyncio
 import json
 import pickle
-import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
 
-from msgspec import Struct, field
+from msgspec import Struct
 
+from naftiko_run.callers.nonces import Sharing
 from naftiko_run.exposes.listener import ListenerApp
 from naftiko_run.exposes.mcp_adapter import changes_between
 from naftiko_run.exposes.mcp_methods import LISTS
@@ -18,21 +18,18 @@ from naftiko_run.server.deployment import key_of, line_of, open_sockets
 from naftiko_run.server.http import HttpServer
 from naftiko_run.server.workers import MAX_FAREWELL, Supervisor, serve_channel
 from naftiko_run.spec.document import Loaded
-from naftiko_run.types import without
 
 
 class Content(Struct, frozen=True):
     """What a worker serves: documents as the supervisor read them, and the sandboxes it runs.
 
-    ``nonce_key`` is the same for all workers of a set: each takes the nonces of the others.
+    ``nonces`` is the same for all workers of a start: each takes the nonces of the others, and
+    knows which were used.
     """
 
     loaded: Sequence[Loaded]
     sandboxes: Mapping[str, Sandbox]
-    nonce_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
-
-    def __repr__(self) -> str:
-        return without(self, "nonce_key")
+    nonces: Sharing
 
     def dumps(self) -> bytes:
         """Write it for a worker's standard input."""
@@ -54,6 +51,8 @@ class SupervisedDeployment:
         """Begin with nothing; ``sandboxes`` are those of this process, which workers call."""
         self._supervisor = supervisor
         self._sandboxes = sandboxes
+        self._nonces = Sharing()
+        supervisor.inherited = (self._nonces.memory,)
         self._sockets: dict[str, socket.socket] = {}
         self._served: dict[str, Listener] = {}
         self._lines: list[str] = []
@@ -69,7 +68,8 @@ class SupervisedDeployment:
         opened = open_sockets({k: v for k, v in wanted.items() if k not in self._sockets})
         sockets = {key: opened.get(key) or self._sockets[key] for key in wanted}
         before = self._supervisor.content
-        self._supervisor.content = Content(tuple(loaded), dict(self._sandboxes)).dumps()
+        content = Content(tuple(loaded), dict(self._sandboxes), self._nonces)
+        self._supervisor.content = content.dumps()
         try:
             if self._sockets:
                 await self._supervisor.replace(sockets, _farewell(self._served, wanted))
@@ -88,6 +88,7 @@ class SupervisedDeployment:
     async def stop(self) -> None:
         """Let every worker finish and end."""
         await self._supervisor.stop()
+        self._nonces.close()
 
     def kill(self) -> None:
         """End every worker at once."""

@@ -49,13 +49,15 @@ class Supervisor(Struct):
     """Keeps a number of workers running, and gives them the connections of its sockets.
 
     ``command`` starts a worker and ``say`` tells people. ``content`` is what a worker reads from
-    its standard input before it is ready: what it serves.
+    its standard input before it is ready: what it serves. ``inherited`` are descriptors that
+    every worker has too, under the same numbers.
     """
 
     count: int
     command: Sequence[str]
     say: Callable[[str], None]
     content: bytes = b""
+    inherited: Sequence[int] = ()
     _workers: list[_Worker] = field(default_factory=list)
     _listening: dict[str, socket.socket] = field(default_factory=dict)
     _turn: int = 0
@@ -228,7 +230,7 @@ class Supervisor(Struct):
                 process = await asyncio.create_subprocess_exec(
                     *self.command,
                     env={**os.environ, ENVIRONMENT: str(theirs.fileno())},
-                    pass_fds=(theirs.fileno(),),
+                    pass_fds=(theirs.fileno(), *self.inherited),
                     stdin=asyncio.subprocess.PIPE,
                 )
         except OSError:
