@@ -11,7 +11,6 @@ its bucket then takes for new only what is made later.
 import mmap
 import os
 import struct
-import tempfile
 from typing import Final
 
 LIFETIME: Final = 300.0
@@ -98,6 +97,8 @@ def shared_memory() -> int:
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("nonces")
     else:
+        import tempfile  # noqa: PLC0415 - only where the system has nothing better
+
         with tempfile.TemporaryFile() as file:
             descriptor = os.dup(file.fileno())
     os.ftruncate(descriptor, _BUCKETS * (_SINCE.size + _SLOTS * _SLOT.size))
