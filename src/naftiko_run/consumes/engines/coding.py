@@ -84,8 +84,6 @@ _NAMES: Final = {"gzip": "gzip", "x-gzip": "gzip", "deflate": "deflate"}
 
 def inflaters(content_encoding: str) -> list[Inflater]:
     """The decoders for a Content-Encoding field, in the order in which they are applied."""
-    if not content_encoding:
-        return []
     names = [name.strip().lower() for name in content_encoding.split(",")]
     names = [name for name in names if name not in ("", "identity")]
     if len(names) > 3 or not _NAMES.keys() >= set(names):
@@ -99,7 +97,7 @@ class Body:
     __slots__ = ("_buffer", "_inflaters", "_limit", "_only", "_size")
 
     def __init__(self, content_encoding: str, limit: int) -> None:
-        self._inflaters = inflaters(content_encoding)
+        self._inflaters = inflaters(content_encoding) if content_encoding else []
         self._limit = limit
         self._size = 0
         # Most bodies come in one piece, which is kept as it is. Others are written together: many
@@ -116,14 +114,17 @@ class Body:
         """Take bytes from the wire."""
         if self._inflaters:
             self._pass(data, 0)
-        else:
+        elif self._size or len(data) > self._limit:
             self._keep(data)
+        else:
+            self._only, self._size = data, len(data)
 
     def finish(self) -> bytes:
         """Give the whole body."""
-        for at, inflater in enumerate(self._inflaters):
-            for piece in inflater.finish():
-                self._pass(piece, at + 1)
+        if self._inflaters:
+            for at, inflater in enumerate(self._inflaters):
+                for piece in inflater.finish():
+                    self._pass(piece, at + 1)
         return self._only if self._buffer is None else self._buffer.getvalue()
 
     def _pass(self, data: bytes, at: int) -> None:

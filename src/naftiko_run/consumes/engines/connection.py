@@ -280,8 +280,8 @@ class Connection(asyncio.Protocol):
         """Take a header field; those that follow the body are left out."""
         if self._headed:
             return
-        key = _lower(name)
-        if key not in TRANSFER:
+        key, of_transfer = _named(name)
+        if not of_transfer:
             self._headers.append((key, value.decode("latin-1")))
         elif key in self._framing:
             self._framing[key] += "," + value.decode("latin-1")
@@ -381,8 +381,10 @@ class Connection(asyncio.Protocol):
 
 
 @functools.lru_cache(1024)
-def _lower(name: bytes) -> str:
-    return name.decode("ascii").lower()
+def _named(name: bytes) -> tuple[str, bool]:
+    """Give a field's name in lower case, and whether it is about the transfer alone."""
+    key = name.decode("ascii").lower()
+    return key, key in TRANSFER
 
 
 def renewed(connection: Connection) -> httptools.HttpResponseParser:

@@ -2,7 +2,9 @@
 
 import re
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 # The target is printable ASCII (RFC 9112 section 3.2); a backslash is refused because some
 # servers take it for a slash, so that two readers would see two different paths.
@@ -18,7 +20,7 @@ _ALONE: Final = re.compile(_SITE)
 _TARGET: Final = re.compile(rf"/{_REST}")
 
 
-class Parts(NamedTuple):
+class Parts(Struct, frozen=True):
     """A URL's parts as they are written; ``target`` is what the request line says."""
 
     scheme: str
