@@ -144,7 +144,9 @@ class HttpServer:
         for connection in list(self._state.connections):
             connection.shutdown()
         if not await self._left(GRACE_SECONDS):
-            _log.error("requests take too long to be waited for: %s", len(self._state.tasks))
+            number = len(self._state.tasks)
+            are = "request is" if number == 1 else "requests are"
+            _log.error("%s %s not waited for any longer", number, are)
             for task in self._state.tasks:
                 task.cancel()
         self._state.stop_time()

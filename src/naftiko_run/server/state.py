@@ -2,7 +2,9 @@
 
 import asyncio
 import time
-from typing import Protocol
+from typing import Final, Protocol
+
+TICK_SECONDS: Final = 1.0
 
 
 class Connection(Protocol):
@@ -44,7 +46,7 @@ class ServerState:
         # The names are English, as nothing here sets a locale.
         date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())
         self.fields = [(b"date", date.encode())]
-        self._timer = asyncio.get_running_loop().call_later(1.0, self.keep_time)
+        self._timer = asyncio.get_running_loop().call_later(TICK_SECONDS, self.keep_time)
 
     def stop_time(self) -> None:
         """Leave the date as it is."""
