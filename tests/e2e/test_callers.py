@@ -24,12 +24,18 @@ IN, OUT = 502, 401
 
 
 @pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("callers") / "ships.yaml"
     file.write_text(capability(CLAUSE, {"PASSWORD": "PASSWORD"}), "utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def process(file: Path) -> Iterator[Process]:
     with serving(
         str(file),
         f"--workers={WORKERS}",
+        "--watch",
         "--log-level=debug",
         "--upstream=ships=http://127.0.0.1:9",
         adapters=("harbour", "tower"),
@@ -120,6 +126,14 @@ def test_what_was_used_stays_used_when_workers_are_replaced(process: Process) ->
     answers = [repeated(process, authorization) for _ in range(2 * WORKERS)]
     assert [answer.status_code for answer in answers] == [OUT] * len(answers)
     assert all("stale=true" in answer.headers["www-authenticate"] for answer in answers)
+
+
+def test_what_was_used_stays_used_when_the_file_changes(process: Process, file: Path) -> None:
+    authorization = recorded(process)
+    file.write_text(file.read_text("utf-8").replace("All ships", "Every ship"), "utf-8")
+    assert process.err.wait_for_text(f"{file} replaced")
+    assert "stale=true" in repeated(process, authorization).headers["www-authenticate"]
+    assert repeated(process, authorization).status_code == OUT
 
 
 def serves(process: Process) -> bool:
