@@ -41,6 +41,7 @@ def serve(paths: Sequence[str], settings: Settings) -> int:
         # Before anything is announced: who reads the announcement may ask to stop at once.
         at_once: list[Callable[[], None]] = []
         stopped = asyncio.ensure_future(until_stopped(at_once))
+        await asyncio.sleep(0)  # it listens for signals from now on
         try:
             async with running(loaded, settings) as runtime:
                 deployment = _deployment(runtime)
