@@ -64,17 +64,17 @@ _WORK = (
 )
 _WORKERS = (
     "Two threads of wrk have 32 connections each. *2 servers of 1 process* know nothing of each"
-    " other: one thread asks one of them, the other the other. They say what two processes cost"
-    " on a machine whose processors they share with wrk and the upstream; what *2 workers* cost"
-    " beyond that is the price of `--workers`: the supervisor, and connections that it hands over."
-    " The share of a worker is that of the bytes written. Under full load each side asks as"
-    " fast as it is answered, so whoever shares a processor with wrk or nginx gets less done:"
-    " there the shares are those that the system's scheduler gives."
+    " other, and each is asked by one of the threads: that is what two processes cost on a machine"
+    " whose processors they share with wrk and the upstream. What *2 workers* cost beside them is"
+    " what `--workers` adds: the supervisor, which has work for each connection and none for a"
+    " request, and that it spreads the connections of each thread over both. A share is one of the"
+    " bytes written. Under full load each connection asks as soon as it is answered, so a process"
+    " that shares its processor with wrk or nginx gets less done: these shares are the system's."
 )
 _PACED = (
     "Each connection rests for 0 to 32 ms before a request, so that every contender answers as"
-    " many. Each of two processes then finds about half as many events at each turn of its loop as"
-    " one process does, and what a turn costs is shared by fewer requests."
+    " many. Each of two processes then finds fewer events at a turn of its loop than one process"
+    " does, and fewer requests share what the turn costs."
 )
 _NOTES = {
     "post": _WORK,
