@@ -19,6 +19,7 @@ from tests.conformance.extension import EXTENSION
 async def main(capability: str, upstream: str) -> None:
     """Serve until the process is asked to stop."""
     stopped = asyncio.ensure_future(until_stopped())
+    await asyncio.sleep(0)  # it listens for signals from now on
     settings = Settings(ports={"conformance": 0}, upstreams={"fixtures": upstream})
     loaded, _ = load_all([capability], settings)
     async with running(loaded, settings) as runtime:
