@@ -40,6 +40,8 @@ class Guard:
                 origin_field = value
         if host_field is None:
             return Problem(400, "a request needs exactly one Host header field")
+        if host_field in self._known and origin_field is None:
+            return None
         host = host_field.decode("latin-1").strip()
         if not self._accepts(host):
             return Problem(

@@ -129,12 +129,13 @@ class ListenerApp:
             return _close(scope, send)
         if _log.isEnabledFor(logging.INFO):
             send = _Logged(scope, send)
-        fields = fields_of(scope)
+        path: str = scope["path"]
+        # Where many fields are looked for, it is cheaper to have them by name.
+        fields = fields_of(scope) if path in self.endpoints else None
         if fields is None or not self.guard.knows(fields):
             refusal = self.guard.refusal(scope)
             if refusal is not None:
                 return send_problem(send, refusal)
-        path: str = scope["path"]
         ours = path in self._ours or path.rstrip("/") in self.endpoints
         # No route is posted to at an endpoint that is served: such a request is not looked up.
         if ours and self._mixed and (scope["method"] != "POST" or path not in self.endpoints):

@@ -3,8 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import Awaitable, Generator, Mapping
-from typing import Any, cast
+from collections.abc import Awaitable, Mapping
 from urllib.parse import unquote_to_bytes
 
 from starlette.types import Receive, Scope, Send
@@ -200,17 +199,6 @@ async def linger(receive: Receive) -> None:
                 size += len(message.get("body", b""))
 
 
-class _Sent:
-    """There is nothing to wait for: a coroutine that only says so would be made for each answer."""
-
-    __slots__ = ()
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        return _NOTHING_MORE
-
-
-_NOTHING_MORE = cast("Generator[Any, Any, None]", iter(()))
-_SENT = _Sent()
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 _NOSNIFF_LINE = b"x-content-type-options: nosniff\r\n"
 _NOSNIFF_JSON_LINES = _NOSNIFF_LINE + b"content-type: application/json\r\n"
@@ -224,16 +212,12 @@ def send_bytes(
     return send_whole(send, status, *_written(status, body, media_type, headers))
 
 
-def send_whole(send: Send, status: int, fields: bytes, body: bytes) -> Awaitable[None]:
+async def send_whole(send: Send, status: int, fields: bytes, body: bytes) -> None:
     """Send an answer that is there as a whole; each of its field lines has its end."""
     whole = getattr(send, "whole", None)
-    if whole is None:
-        return _send_parts(send, status, fields, body)
-    whole(status, fields, body)
-    return _SENT
-
-
-async def _send_parts(send: Send, status: int, fields: bytes, body: bytes) -> None:
+    if whole is not None:
+        whole(status, fields, body)
+        return
     pairs = [tuple(line.split(b": ", 1)) for line in fields.split(b"\r\n")[:-1]]
     await send({"type": "http.response.start", "status": status, "headers": pairs})
     await send({"type": "http.response.body", "body": body})

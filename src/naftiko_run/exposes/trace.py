@@ -29,6 +29,13 @@ def context_of(parent: object, state: object) -> Headers:
 
 def context_of_fields(scope: Scope) -> Headers:
     """Give the trace context of an HTTP request; of a field that comes twice nothing is known."""
+    for name, _ in scope["headers"]:
+        if name == b"traceparent":
+            return _context_of_fields(scope)
+    return ()
+
+
+def _context_of_fields(scope: Scope) -> Headers:
     parents: list[str] = []
     states: list[str] = []
     for name, value in scope["headers"]:
