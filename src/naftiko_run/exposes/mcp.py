@@ -152,7 +152,7 @@ class McpFace:
                     calling, before, behind = call
                     result = await calling
                     if result is not None:
-                        await send_json(send, 200, b"%s%s%s" % (before, result[:-1], behind))
+                        await send_json(send, 200, before + result[:-1] + behind)
                     return
                 answering = self._direct(scope, body, receive, send)
                 if answering is not None and await answering:

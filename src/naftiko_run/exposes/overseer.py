@@ -7,7 +7,9 @@ it, a few times a second, and nothing is done for what is over by then.
 import asyncio
 from enum import Enum
 from time import monotonic
+from typing import Any
 
+from msgspec import Struct
 from starlette.types import Receive
 
 LOOK_SECONDS = 0.1
@@ -27,21 +29,15 @@ class Ended(Enum):
     GONE = "its caller went away"
 
 
-class Work:
-    """What the current task does between :meth:`Overseer.begin` and :meth:`Overseer.end`."""
+class Work(Struct, eq=False):
+    """What a task does between :meth:`Overseer.begin` and :meth:`Overseer.end`."""
 
-    __slots__ = ("deadline", "ended", "receive", "seen", "task", "watching")
-
-    def __init__(
-        self, deadline: float, receive: Receive | None, loop: asyncio.AbstractEventLoop
-    ) -> None:
-        """Remember the task."""
-        self.deadline = deadline
-        self.receive = receive
-        self.task = asyncio.current_task(loop)
-        self.seen = False
-        self.watching: asyncio.Task[None] | None = None
-        self.ended: Ended | None = None
+    deadline: float
+    receive: Receive | None
+    task: asyncio.Task[Any] | None
+    seen: bool = False
+    watching: asyncio.Task[None] | None = None
+    ended: Ended | None = None
 
     def cancel(self, reason: Ended) -> None:
         """Cancel the task, once."""
@@ -76,7 +72,7 @@ class Overseer:
             # Asking which one is running costs Python 3.11 a system call.
             loop = self._loop = asyncio.get_running_loop()
             self._timer = loop.call_later(LOOK_SECONDS, self._look)
-        work = Work(monotonic() + seconds, receive, loop)
+        work = Work(monotonic() + seconds, receive, asyncio.current_task(loop))
         self.under_way.add(work)
         return work
 

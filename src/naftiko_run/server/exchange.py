@@ -171,13 +171,14 @@ class Exchange:
         if self.gone:
             return
         keep = self.keep and not self._line.last
-        head = b"%s%s%s%s" % (
+        parts = (
             status_line(status),
             self._line.defaults(),
             fields,
             b"\r\n" if keep else b"connection: close\r\n\r\n",
+            b"" if self.scope["method"] == "HEAD" else body,
         )
-        self._line.write(head if self.scope["method"] == "HEAD" else head + body)
+        self._line.write(b"".join(parts))
         self._finish(keep=keep)
 
     async def __call__(self, message: Message) -> None:
