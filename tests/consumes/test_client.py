@@ -1024,7 +1024,7 @@ async def test_a_machine_without_certificates_goes_through_proxies_with_the_port
 
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
-@pytest.mark.parametrize("engine", ["pyreqwest", "httpx2"])
+@pytest.mark.parametrize("engine", ["httptools", "pyreqwest", "httpx2"])
 def test_certificates_that_cannot_be_read_are_told_at_once(
     engine: str, variable: str, tmp_path: Path
 ) -> None:
@@ -1039,11 +1039,13 @@ async def test_certificates_that_cannot_be_read_are_no_matter_without_tls(
     authority: upstreams.Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = tmp_path / "authority.pem"
+    file.touch()
     async with (
         opened("httptools", environ={"SSL_CERT_FILE": str(file)}) as client,
         upstream(echo) as plain,
         upstream(echo, tls=authority.tls) as api,
     ):
+        file.unlink()  # it could be opened at the start
         assert (await client.send(Request("POST", plain.url, (), b"1"))).body == b"1"
         error = await fails(client, Request("GET", api.url))
         assert type(error) is UpstreamUnreachable
@@ -1063,6 +1065,7 @@ async def test_certificates_that_can_be_read_again_are_used(
     authority: upstreams.Authority, tmp_path: Path
 ) -> None:
     file = tmp_path / "authority.pem"
+    file.touch()
     async with (
         opened("httptools", environ={"SSL_CERT_FILE": str(file)}) as client,
         upstream(echo, tls=authority.tls) as api,

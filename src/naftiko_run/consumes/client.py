@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from naftiko_run.consumes.engines import faults, urls
 from naftiko_run.consumes.engines.settings import ClientLimits, EngineError, EngineSettings
-from naftiko_run.consumes.proxies import SCHEMES, Proxies, trusted_roots
+from naftiko_run.consumes.proxies import SCHEMES, Proxies, check_roots, trusted_roots
 from naftiko_run.errors import NaftikoError, UnsupportedError
 from naftiko_run.types import Reply, Request, StreamedReply, StreamingClient, Upload
 
@@ -42,9 +42,10 @@ def create_client(
     ``engine`` (else ``NAFTIKO_ENGINE``) names one of :data:`ENGINES`; without it the first that
     works here is used. Proxies and certificates come from ``environ``.
 
-    Raises :class:`NaftikoError` where the engine cannot be used. A certificate file is read when
-    TLS is first needed: by this call, or with the first request that goes over it.
+    Raises :class:`NaftikoError` where the engine or a certificate file cannot be used. The files
+    are opened now and read when TLS is first needed.
     """
+    check_roots(environ)
     settings = EngineSettings(limits=limits, roots=cache(lambda: trusted_roots(environ)))
     name = engine or environ.get("NAFTIKO_ENGINE") or None
     direct = _choose([name] if name else ENGINES, settings)

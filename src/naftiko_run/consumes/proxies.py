@@ -1,6 +1,7 @@
 """Proxies and certificates of the environment, read once and the same way for every engine."""
 
 import ipaddress
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -77,8 +78,28 @@ def _covers(entry: str, host: str) -> bool:
         return False
 
 
+def check_roots(environ: Mapping[str, str]) -> None:
+    """Look whether what :func:`trusted_roots` will read can be opened; reading takes far longer.
+
+    Raises:
+        NaftikoError: with the variable and the path.
+    """
+    named = [("SSL_CERT_FILE", environ.get("SSL_CERT_FILE", ""))]
+    named += [("SSL_CERT_DIR", folder) for folder in environ.get("SSL_CERT_DIR", "").split(":")]
+    for variable, path in named:
+        if path:
+            try:
+                os.close(os.open(path, os.O_RDONLY))
+            except OSError as error:
+                raise _unreadable(variable, path, error) from error
+
+
 def trusted_roots(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Read the certificates that ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` name, none if unset."""
+    """Read the certificates that ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` name, none if unset.
+
+    Raises:
+        NaftikoError: one cannot be read, or there is none.
+    """
     files: list[Path] = []
     if environ.get("SSL_CERT_FILE"):
         files.append(Path(environ["SSL_CERT_FILE"]))
@@ -89,7 +110,7 @@ def trusted_roots(environ: Mapping[str, str]) -> tuple[str, ...]:
         try:
             text = file.read_text(encoding="ascii", errors="replace")
         except OSError as error:
-            raise NaftikoError(f"SSL_CERT_FILE: cannot read {file}: {error.strerror}") from error
+            raise _unreadable("SSL_CERT_FILE", file, error) from error
         roots |= dict.fromkeys(_CERTIFICATE.findall(text))
     if files and not roots:
         raise NaftikoError("SSL_CERT_FILE and SSL_CERT_DIR name no file with a PEM certificate")
@@ -100,4 +121,8 @@ def _files(variable: str, folder: Path) -> list[Path]:
     try:
         return sorted(file for file in folder.iterdir() if file.is_file())
     except OSError as error:
-        raise NaftikoError(f"{variable}: cannot read {folder}: {error.strerror}") from error
+        raise _unreadable(variable, folder, error) from error
+
+
+def _unreadable(variable: str, path: Path | str, error: OSError) -> NaftikoError:
+    return NaftikoError(f"{variable}: cannot read {path}: {error.strerror}")
