@@ -155,7 +155,8 @@ class Outcome(Struct, frozen=True):
 
     ``body`` and ``media_type`` are the bytes to send as they are (an upstream's own, or JSON that
     was mapped); ``headers`` are those of the upstream that callers may see. ``failed`` says that
-    the upstream, or one of several, did not do what was asked.
+    the upstream, or one of several, did not do what was asked. ``written`` says that the body is
+    JSON as it is written here, so that nobody has to read it to know what it is.
     """
 
     status: int
@@ -163,6 +164,7 @@ class Outcome(Struct, frozen=True):
     media_type: str
     headers: Headers = ()
     failed: bool = False
+    written: bool = False
 
 
 Operation = Callable[[Inputs], Awaitable[Reply]]

@@ -16,11 +16,12 @@ from starlette.types import Message, Receive
 from naftiko_run.exposes.mcp import McpFace
 from naftiko_run.exposes.mcp_extension import Extension
 from naftiko_run.exposes.mcp_pages import PAGE
-from naftiko_run.exposes.mcp_results import Calls, result_of
+from naftiko_run.exposes.mcp_results import STRUCTURED_DEPTH, Calls, result_of
 from naftiko_run.exposes.messages import BODY_SECONDS, MAX_BODY
 from naftiko_run.exposes.overseer import Overseer, Work
+from naftiko_run.mapping.json_codec import dumps
 from naftiko_run.server.http import HttpServer, bind
-from naftiko_run.types import Inputs, Outcome
+from naftiko_run.types import Inputs, Json, Outcome
 from tests.exposes.mcp_peers import (
     FLOWS,
     HANDSHAKE,
@@ -39,6 +40,14 @@ from tests.exposes.mcp_peers import (
 )
 
 VERSIONS = (*HANDSHAKE, MODERN)
+
+
+def nested(levels: int) -> Json:
+    """Make so many objects, one in the other."""
+    value: Json = 1
+    for _ in range(levels):
+        value = {"longer": value}
+    return value
 
 
 def asking(method: str, version: str = MODERN, **params: Any) -> Request:  # noqa: ANN401 - JSON
@@ -191,6 +200,29 @@ async def test_a_text_is_read_in_the_encoding_that_it_names(
     async with running(McpFace(server(resources=(read,)))) as face:
         answer = await ask(face, asking("resources/read", uri="data://text"))
         assert answer.json["result"]["contents"][0]["text"] == text
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        [1, {"a": "é😀"}],
+        None,
+        "null",
+        0.1,
+        {"big": 2**70},
+        {"half": "a\ud800b", "escape": "\\ud800"},
+        {"a": [[]] * 300},
+        nested(STRUCTURED_DEPTH),
+        nested(STRUCTURED_DEPTH + 1),
+        nested(400),
+    ],
+)
+def test_what_was_written_here_need_not_be_read_to_be_told(value: Json, version: str) -> None:
+    read = Outcome(200, dumps(value), "application/json")
+    written = Outcome(200, dumps(value), "application/json", written=True)
+    assert result_of(written, version) == result_of(read, version)
 
 
 async def test_an_unknown_tool_is_an_error_of_the_protocol(face: McpFace) -> None:

@@ -349,6 +349,30 @@ async def test_every_kind_of_result_is_answered_alike_and_directly(
         assert pair.counting.left == 0
 
 
+@pytest.mark.parametrize("version", [MODERN, "2025-11-25"])
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"{}",
+        b'{"a":"\xff"}',
+        b'{"a":"\x01"}',
+        b'{"a":"\\x"}',
+        b'{"a":01}',
+        b'{"a":1,}',
+        b"[]",
+        b"nul",
+    ],
+)
+async def test_a_meta_that_comes_twice_is_judged_alike(first: bytes, version: str) -> None:
+    params = {"name": "echo", "_meta": META}
+    async with running_pair() as pair:
+        for _ in range(2):  # the second time, what is right is known
+            asked = request(message("tools/call", params), version)
+            await pair.ask(asked)
+            asked.body = asked.body.replace(b'"_meta"', b'"_meta": %s, "_meta"' % first)
+            await pair.ask(asked)
+
+
 @pytest.mark.parametrize("version", [MODERN, *HANDSHAKE, None])
 @pytest.mark.parametrize("has_content", [True, False])
 async def test_what_there_is_besides_tools_is_answered_alike(

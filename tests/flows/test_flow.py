@@ -116,17 +116,17 @@ async def test_what_the_operation_refuses_is_told_under_the_callers_names() -> N
         (
             Reply(200, JSON, b'{"a": [1, 2]}'),
             Results(lambda value: {"mapped": value}),
-            Outcome(200, b'{"mapped":{"a":[1,2]}}', "application/json"),
+            Outcome(200, b'{"mapped":{"a":[1,2]}}', "application/json", written=True),
         ),
         (
             Reply(200, (("content-type", "application/xml"),), b"<a/>"),
             Results(lambda value: [value], decode=lambda reply: reply.body.decode()),
-            Outcome(200, b'["<a/>"]', "application/json"),
+            Outcome(200, b'["<a/>"]', "application/json", written=True),
         ),
         (
             Reply(200, (("content-type", "application/xml"),), b"<a/>"),
             Results(decode=lambda reply: reply.body.decode()),
-            Outcome(200, b'"<a/>"', "application/json"),
+            Outcome(200, b'"<a/>"', "application/json", written=True),
         ),
         (
             Reply(200, (("content-type", "image/png"),), b"\x89PNG"),

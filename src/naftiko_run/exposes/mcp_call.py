@@ -42,7 +42,7 @@ _decode = msgspec.json.Decoder(Message).decode
 def read_call(body: bytes) -> Message | None:
     """Read a request that calls a tool; None for anything else, and for anything unusual.
 
-    All of it is JSON but for ``meta``, of which only the end was looked for.
+    All of it is JSON in UTF-8, the values of names that come twice as well.
     """
     if b'"tools/call"' not in body or body[:1] != b"{" or body[-1:] != b"}":
         return None
@@ -50,6 +50,8 @@ def read_call(body: bytes) -> Message | None:
         return None
     try:
         message = _decode(body)
+        if not body.isascii():
+            body.decode()  # texts that are passed over are not
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if _INNER.isdisjoint(map(type, message.params.arguments.values())):

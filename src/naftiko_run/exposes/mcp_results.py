@@ -22,7 +22,7 @@ from naftiko_run.exposes.texts import is_text
 from naftiko_run.exposes.units import Tool
 from naftiko_run.mapping import charset
 from naftiko_run.mapping.json_codec import dumps, loads
-from naftiko_run.types import Json, Outcome
+from naftiko_run.types import MISSING, Json, Missing, Outcome
 
 Result = bytes
 """The ``result`` member of an answer to ``tools/call``: an object, as JSON."""
@@ -130,31 +130,37 @@ def result_of(outcome: Outcome, version: str, *, promised: bool = False) -> Resu
     if outcome.failed:
         return _error(*failure_of(outcome), version)
     media_type, body = outcome.media_type, outcome.body
+    if outcome.written:
+        return _done(body, version)
     if _may_be_json(media_type):
         try:
             value = loads(body)
         except ValueError:
             pass
         else:
-            written = dumps(value)
-            text = dumps(written.decode())
-            if (
-                value is None
-                or not (
-                    version >= ANY_ROOT_SINCE
-                    or (version >= STRUCTURED_SINCE and type(value) is dict)
-                )
-                or too_deep(value, body)
-            ):
-                return _DONE % text
-            # What is written as a text is not written a second time.
-            return _DONE_STRUCTURED % (text, _without_halves(written))
+            return _done(dumps(value), version, value)
     found = _text_of(body, media_type)
     if found is None:
         return dumps({"content": [_binary(body, _kind(media_type))], "isError": False})
     if promised and not body and version >= STRUCTURED_SINCE:
         return _DONE_STRUCTURED % (dumps(found), b"{}")
     return _DONE % dumps(found)
+
+
+def _done(written: bytes, version: str, value: Json | Missing = MISSING) -> Result:
+    """Make the result of JSON as it is written here, and of its value where that is known."""
+    if value is MISSING:
+        value = loads(written) if _may_be_deep(written) else None
+    text = dumps(written.decode())
+    is_object = written.startswith(b"{")
+    if (
+        written == b"null"
+        or not (version >= ANY_ROOT_SINCE or (version >= STRUCTURED_SINCE and is_object))
+        or too_deep(value, written)
+    ):
+        return _DONE % text
+    # What is written as a text is not written a second time.
+    return _DONE_STRUCTURED % (text, _without_halves(written))
 
 
 def failure_of(outcome: Outcome) -> tuple[str, dict[str, Json]]:
@@ -217,9 +223,14 @@ def _without_halves(text: bytes) -> bytes:
     return _HALF.sub(lambda found: b"\\ufffd" if found[1] else found[0], text)
 
 
+def _may_be_deep(text: bytes, limit: int = STRUCTURED_DEPTH) -> bool:
+    """Say whether there is enough in a text for so many levels: to look for them takes longer."""
+    return len(text) > 2 * limit and text.count(b"[") + text.count(b"{") > limit
+
+
 def too_deep(value: Json, text: bytes, limit: int = STRUCTURED_DEPTH) -> bool:
     """Say whether a value, read from a text, is nested deeper than a limit."""
-    if len(text) <= 2 * limit or text.count(b"[") + text.count(b"{") <= limit:
+    if not _may_be_deep(text, limit):
         return False
     level: list[Json] = [value]
     for _ in range(limit):

@@ -72,7 +72,7 @@ class Results(Struct, frozen=True):
                 raise UnreadableReply("the upstream's reply is not JSON") from error
         shaped = value if self.shape is None else self.shape(value)
         if shaped is not value or self.decode is not None:
-            return Outcome(reply.status, dumps(shaped), "application/json", headers)
+            return Outcome(reply.status, dumps(shaped), "application/json", headers, written=True)
         # The mapping leads to the whole reply: its own bytes say it best.
         own = media_type if _claims_json(media_type) else ""
         return Outcome(reply.status, reply.body, own or "application/json", headers)

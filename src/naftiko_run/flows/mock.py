@@ -20,4 +20,4 @@ class MockFlow(Struct, frozen=True):
         value = self.build(self.check(arguments))
         if value is MISSING or value == {}:  # all that it is made of is absent
             return Outcome(204, b"", "")
-        return Outcome(200, dumps(value), "application/json")
+        return Outcome(200, dumps(value), "application/json", written=True)

@@ -167,7 +167,7 @@ class StepsFlow(Struct, frozen=True):
             return failure.outcome
         result = self._mapped(context)
         if result is not MISSING:
-            return Outcome(200, dumps(result), "application/json")
+            return Outcome(200, dumps(result), "application/json", written=True)
         last = next((o for o in reversed(outcomes) if o is not None), None)
         return last or Outcome(204, b"", "")
 
