@@ -29,12 +29,13 @@ def room(rooms: str = "", libraries: str = "") -> Room:
     return Room(frozenset(rooms.split()), frozenset(libraries.split()))
 
 
-BASE = frozenset({"types", "findings", "errors", "version"})
+BASE = frozenset({"types", "findings", "errors", "version", "together"})
 """What every room may import; among themselves they keep to their own rows."""
 
 HOUSE = {
     "types": room(),
     "version": room(),
+    "together": room(),
     "findings": room(),
     "codes": room("findings"),
     "errors": room("types findings"),
@@ -64,7 +65,7 @@ HOUSE = {
 RECORDS = "msgspec"
 """What records are made of, in every room, as if it stood in the standard library."""
 
-WITHOUT_BASE = {"types", "findings", "errors", "version", "sandbox"}
+WITHOUT_BASE = {"types", "findings", "errors", "version", "together", "sandbox"}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,9 @@ import pytest
 from msgspec.structs import replace
 
 from naftiko_run.consumes.client import ClientLimits, create_client
+from naftiko_run.consumes.engines import connection as kept
 from naftiko_run.consumes.engines.deadlines import Deadlines
+from naftiko_run.consumes.engines.direct import DirectClient
 from naftiko_run.errors import (
     UnreadableReply,
     UpstreamError,
@@ -23,6 +25,7 @@ from naftiko_run.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from naftiko_run.together import Together
 from naftiko_run.types import Client, Request
 from tests.consumes import upstreams
 from tests.consumes.upstreams import (
@@ -39,9 +42,14 @@ LIMITS = ClientLimits(timeout=5, connect_timeout=2)
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
-    return "asyncio", {"use_uvloop": request.param}
+@pytest.fixture(params=["asyncio", "uvloop", "uvloop, among many"])
+def anyio_backend(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> tuple[str, dict[str, bool]]:
+    if request.param == "uvloop, among many":
+        # Requests are written along with others.
+        monkeypatch.setattr("naftiko_run.consumes.engines.direct.FEW", -1)
+    return "asyncio", {"use_uvloop": request.param != "asyncio"}
 
 
 @contextlib.asynccontextmanager
@@ -81,6 +89,83 @@ async def test_the_connection_used_last_is_used_next(client: Client) -> None:
             await client.send(Request("POST", api.url, (), b"0"))
     assert api.connections == 3
     assert [mine for mine, body in served if body == b"0"] == [last] * 10
+
+
+class Held(Together[kept.Connection]):
+    """Writes when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__(asyncio.get_running_loop(), kept.Connection.flush)
+        self.items: list[kept.Connection] = []
+
+    def add(self, item: kept.Connection) -> None:
+        self.items.append(item)
+
+
+def held(client: DirectClient, monkeypatch: pytest.MonkeyPatch) -> Held:
+    monkeypatch.setattr("naftiko_run.consumes.engines.direct.FEW", -1)
+    client._writes = writes = Held()
+    return writes
+
+
+@pytest.mark.parametrize("unasked", [b"", ok(b"not yours")], ids=["end", "reply"])
+async def test_a_request_that_was_not_yet_written_goes_on_another_connection(
+    unasked: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bodies: list[bytes] = []
+    leave = asyncio.Event()
+
+    async def leaving(connection: Connection) -> None:
+        first = connection.upstream.connections == 1
+        while True:
+            bodies.append((await connection.request()).body)
+            await connection.send(ok(b"%d" % connection.upstream.connections))
+            if first:
+                await leave.wait()
+                if unasked:
+                    await connection.send(unasked)
+                return
+
+    async with opened() as client, upstream(leaving) as api:
+        assert isinstance(client, DirectClient)
+        request = Request("POST", api.url, (), b"1")
+        assert (await client.send(request)).body == b"1"
+        writes = held(client, monkeypatch)
+        call = asyncio.create_task(client.send(replace(request, body=b"2")))
+        while not writes.items:  # noqa: ASYNC110 - nothing tells that it waits
+            await asyncio.sleep(0)
+        leave.set()
+        async with asyncio.timeout(2):
+            assert (await call).body == b"2"
+        writes.items[0].flush()
+    assert bodies == [b"1", b"2"]
+
+
+async def test_a_call_that_is_given_up_before_its_request_is_written_is_never_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bodies: list[bytes] = []
+
+    async def noting(connection: Connection) -> None:
+        while True:
+            bodies.append((await connection.request()).body)
+            await connection.send(ok(b""))
+
+    async with opened() as client, upstream(noting) as api:
+        assert isinstance(client, DirectClient)
+        request = Request("POST", api.url, (), b"1")
+        await client.send(request)
+        writes = held(client, monkeypatch)
+        call = asyncio.create_task(client.send(replace(request, body=b"2")))
+        while not writes.items:  # noqa: ASYNC110 - nothing tells that it waits
+            await asyncio.sleep(0)
+        call.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await call
+        writes.items[0].flush()
+        monkeypatch.setattr("naftiko_run.consumes.engines.direct.FEW", 64)
+        await client.send(replace(request, body=b"3"))
+    assert bodies == [b"1", b"3"]
 
 
 async def test_whoever_waits_first_is_served_first() -> None:

@@ -14,6 +14,14 @@ from naftiko_run.server.state import ServerState
 
 pytestmark = pytest.mark.anyio
 
+
+@pytest.fixture(params=[False, True], ids=["alone", "among many"], autouse=True)
+def _busy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have answers written at once, or along with those of others as where many are under way."""
+    if request.param:
+        monkeypatch.setattr("naftiko_run.server.protocol.FEW", 0)
+
+
 HEAD = b"host: localhost\r\n"
 
 
@@ -332,3 +340,22 @@ async def test_who_takes_nothing_of_an_answer_loses_it(
         await line.begun()
         while line.state.connections:  # noqa: ASYNC110 - the server gives no event for that
             await asyncio.sleep(0.01)
+
+
+async def test_an_answer_is_sent_to_somebody_who_sends_nothing_more() -> None:
+    async with connected(echo) as line:
+        line.writer.write(b"GET /x HTTP/1.1\r\nhost: h\r\n\r\n" * 3)
+        line.writer.write(b"GET /last HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n")
+        for path in (b"/x", b"/x", b"/x", b"/last"):
+            assert (await line.answer())[1] == path + b"? "
+        assert await line.rest() == b""
+
+
+async def test_what_was_answered_is_sent_before_a_wrong_request_closes_the_connection() -> None:
+    async with connected(echo) as line:
+        assert (await line.ask(b"GET /1 HTTP/1.1\r\nhost: h\r\n\r\n"))[1] == b"/1? "
+        line.writer.write(b"GET /2 HTTP/1.1\r\nhost: h\r\n\r\n")
+        await line.begun()
+        line.writer.write(b"\0\0 HTTP\r\n\r\n")
+        assert (await line.answer())[1] == b"/2? "
+        assert (await line.rest()).startswith(b"HTTP/1.1 400 ")

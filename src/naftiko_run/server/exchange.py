@@ -43,6 +43,9 @@ class Line(Protocol):
     def write(self, data: bytes) -> None:
         """Send bytes."""
 
+    def write_together(self, data: bytes) -> None:
+        """Send bytes, it may be a little later, with what others send."""
+
     def resume_reading(self) -> None:
         """Take more of the request."""
 
@@ -178,7 +181,7 @@ class Exchange:
             b"\r\n" if keep else b"connection: close\r\n\r\n",
             b"" if self.scope["method"] == "HEAD" else body,
         )
-        self._line.write(b"".join(parts))
+        self._line.write_together(b"".join(parts))
         self._finish(keep=keep)
 
     async def __call__(self, message: Message) -> None:

@@ -26,6 +26,7 @@ from naftiko_run.exposes.messages import STREAMED
 from naftiko_run.exposes.problems import MEDIA_TYPE, Problem
 from naftiko_run.server.exchange import BUFFERED, Exchange, status_line
 from naftiko_run.server.state import ServerState
+from naftiko_run.together import FEW, Together
 
 MAX_HEAD = 64 * 1024
 MAX_MESSAGE = 64 * 1024 * 1024
@@ -74,6 +75,9 @@ class HttpProtocol(asyncio.Protocol):
         self._reading = True
         self._rest = _NOTHING
         self._unsent = 0
+        self._held = b""
+        """What is sent with the answers of other connections, a turn of the event loop later."""
+        self._writes = cast("Together[HttpProtocol]", None)  # until there is a connection
         self._drain: asyncio.Future[None] | None = None
         self._in_head = True
         self._messages = 0
@@ -101,13 +105,16 @@ class HttpProtocol(asyncio.Protocol):
             "root_path": "",
         }
         self.due = self._loop.time() + self.head_seconds
-        _Watch.of(self._state, self._loop).begin(self.head_seconds)
+        watch = _Watch.of(self._state, self._loop)
+        watch.begin(self.head_seconds)
+        self._writes = watch.writes
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """Wait for nothing more."""
         self._connections.discard(self)
         self.due = self.taken_by = _NEVER
         self._rest = _NOTHING
+        self._held = b""
         for exchange in (self._answering, self._coming, *self._queue):
             if exchange is not None and not exchange.complete:
                 exchange.lose()
@@ -159,7 +166,7 @@ class HttpProtocol(asyncio.Protocol):
             elif self._size == len(data):
                 self.due = self._loop.time() + self.head_seconds
         elif self._size > MAX_MESSAGE:
-            self._transport.abort()
+            self._abort()
 
     def _go_on(self) -> None:
         """Parse what came at once piece by piece, as long as more can be dealt with."""
@@ -170,7 +177,8 @@ class HttpProtocol(asyncio.Protocol):
             self._transport.resume_reading()
 
     def eof_received(self) -> None:
-        """Close, as nobody reads what would be answered."""
+        """Close, as nobody reads what would be answered from now on."""
+        self.flush()
 
     # ------------------------------------------------------------------------------- parser's
 
@@ -243,7 +251,25 @@ class HttpProtocol(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send bytes, unless the connection is being closed."""
+        if self._held:
+            self.flush()
         self._transport.write(data)
+
+    def write_together(self, data: bytes) -> None:
+        """Send bytes along with what other connections send, where there are some."""
+        if len(self._state.tasks) <= FEW or len(data) > BUFFERED:
+            self.write(data)
+        elif self._held:
+            self._held += data
+        else:
+            self._held = data
+            self._writes.add(self)
+
+    def flush(self) -> None:
+        """Send what is held."""
+        held, self._held = self._held, b""
+        if held:
+            self._transport.write(held)
 
     async def drained(self) -> None:
         """Wait until what was written is on its way."""
@@ -261,6 +287,7 @@ class HttpProtocol(asyncio.Protocol):
         self._answering = None
         if exchange is self._coming and not exchange.keep:
             # RFC 9112 section 9.6: closed now, a caller who still sends would lose the answer.
+            self.flush()
             self._transport.write_eof()
             self.due = self._loop.time() + LINGER_SECONDS
             self.resume_reading()
@@ -305,7 +332,7 @@ class HttpProtocol(asyncio.Protocol):
                 _log.error("a request was left without a whole answer")
                 self._give_up(exchange)
         except asyncio.CancelledError:
-            self._transport.abort()
+            self._abort()
             raise
         except Exception:  # noqa: BLE001 - whatever it is, the connection must not wait for ever
             _log.exception("a request could not be answered")
@@ -321,7 +348,7 @@ class HttpProtocol(asyncio.Protocol):
                 # Closed in order, it would look like a whole answer.
                 sock = self._transport.get_extra_info("socket")
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self._transport.abort()
+            self._abort()
             return
         exchange.keep = False
         exchange.whole(500, *_written(Problem(500, "the server's log tells why")))
@@ -336,8 +363,14 @@ class HttpProtocol(asyncio.Protocol):
 
     def _close(self) -> None:
         """Close, once what was written is on its way."""
+        self.flush()
         self._transport.close()
         self.due = self._loop.time() + self.idle_seconds
+
+    def _abort(self) -> None:
+        """Close at once; what answered earlier requests is not held back for that."""
+        self.flush()
+        self._transport.abort()
 
     def stuck(self) -> None:
         """End what is written to somebody who takes nothing of it."""
@@ -346,14 +379,14 @@ class HttpProtocol(asyncio.Protocol):
             self._unsent = unsent
             self.taken_by = self._loop.time() + self.taking_seconds
         else:
-            self._transport.abort()
+            self._abort()
 
     def late(self) -> None:
         """End what has waited for too long."""
         self.due = _NEVER
         if self._transport.is_closing():
             if self._drain is None:
-                self._transport.abort()
+                self._abort()
             else:  # it is looked whether something is taken
                 self.due = self._loop.time() + self.idle_seconds
         elif not (self._size and self._in_head):
@@ -370,14 +403,12 @@ class HttpProtocol(asyncio.Protocol):
         own = answering is None or (answering is self._coming and not answering.started)
         if self._queue or not own:
             # Another request of this connection is being answered: nothing may come between.
-            self._transport.abort()
+            self._abort()
             return
         if answering is not None:
             answering.lose()
         fields, body = _written(problem)
-        self._transport.write(
-            b"%s%sconnection: close\r\n\r\n%s" % (status_line(problem.status), fields, body)
-        )
+        self.write(b"%s%sconnection: close\r\n\r\n%s" % (status_line(problem.status), fields, body))
         self._close()
 
 
@@ -390,6 +421,7 @@ class _Watch:
         self._connections = state.connections
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
+        self.writes = Together(loop, HttpProtocol.flush)
 
     @classmethod
     def of(cls, state: ServerState, loop: asyncio.AbstractEventLoop) -> "_Watch":

@@ -17,6 +17,7 @@ import httptools
 
 from naftiko_run.consumes.engines import coding
 from naftiko_run.consumes.engines.settings import TRANSFER
+from naftiko_run.together import Together
 from naftiko_run.types import Reply
 
 _OVERHEAD: Final = 64 * 1024
@@ -28,6 +29,10 @@ _FRESH: Final = 0.1
 _NOTHING: Final = memoryview(b"")
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
 _TIMEOUT: Final = re.compile(r"timeout=([0-9]{1,6})", re.IGNORECASE)
+
+
+class UnsentError(Exception):
+    """The connection ended before anything of the request was written to it."""
 
 
 class NotHttpError(Exception):
@@ -89,6 +94,7 @@ class Connection(asyncio.Protocol):
         "_status",
         "_surplus",
         "_transport",
+        "_unsent",
         "closed",
         "idle_since",
         "keep_seconds",
@@ -115,6 +121,7 @@ class Connection(asyncio.Protocol):
         self._parser = renewed(self)
         self._reply: asyncio.Future[Reply] | None = None
         self._rest = _NOTHING
+        self._unsent = b""
         self._paused = False
         # Some servers close after each reply without saying so: before its first use again, every
         # connection is looked at.
@@ -133,20 +140,39 @@ class Connection(asyncio.Protocol):
 
     # -------------------------------------------------------------------------- the keeper's
 
-    def send(self, head: bytes, body: bytes | None, *, only_head: bool) -> "asyncio.Future[Reply]":
-        """Write a whole request; its reply, or why there is none, comes with the future."""
+    def send(
+        self,
+        head: bytes,
+        body: bytes | None,
+        *,
+        only_head: bool,
+        writes: "Together[Connection] | None" = None,
+    ) -> "asyncio.Future[Reply]":
+        """Write a whole request; its reply, or why there is none, comes with the future.
+
+        With ``writes`` it is written along with others; it may then end with :class:`UnsentError`.
+        """
         self._begin(only_head=only_head)
         self._reply = reply = self._loop.create_future()
         assert self._transport is not None  # noqa: S101 - a keeper has it only once it is connected
-        if not body:
-            self._transport.write(head)
-        elif len(body) <= _STEP:
-            self._transport.write(head + body)
+        if not body or len(body) <= _STEP:
+            request = head + body if body else head
+            if writes is None:
+                self._transport.write(request)
+            else:
+                self._unsent = request
+                writes.add(self)
         else:
             self._transport.write(head)
             self._rest = memoryview(body)
             self._pour()
         return reply
+
+    def flush(self) -> None:
+        """Write the request, if it is still wanted."""
+        unsent, self._unsent = self._unsent, b""
+        if unsent and self._transport is not None:
+            self._transport.write(unsent)
 
     def abandon(self, reply: "asyncio.Future[Reply]") -> None:
         """Close the connection, if it is still at this reply: the upstream sees it at once."""
@@ -162,6 +188,7 @@ class Connection(asyncio.Protocol):
         # Without a farewell also over TLS: nobody waits for a peer that may be gone.
         self.closed = True
         self._rest = _NOTHING
+        self._unsent = b""
         if self._transport is not None:
             with contextlib.suppress(RuntimeError):  # the event loop is closed
                 self._transport.abort()
@@ -212,9 +239,9 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came."""
-        if self._reply is None:
+        if self._reply is None or self._unsent:
             # Nobody asked: it would be taken for the next reply.
-            self.abort()
+            self._fail(UnsentError())
             return
         self._overhead += len(data)
         try:
@@ -240,7 +267,9 @@ class Connection(asyncio.Protocol):
         self.closed = True
         if self._reply is None:
             return
-        if not self._headed:
+        if self._unsent:
+            self._fail(UnsentError())
+        elif not self._headed:
             self._fail(ConnectionResetError())
         elif self._sized or self._cut_by_a_third():
             self._fail(coding.TruncatedError())
@@ -264,7 +293,8 @@ class Connection(asyncio.Protocol):
         self.closed = True
         reply, self._reply = self._reply, None
         if reply is not None and not reply.done():
-            reply.set_exception(ConnectionResetError())
+            reply.set_exception(UnsentError() if self._unsent else ConnectionResetError())
+        self._unsent = b""
         self._keeper.lost(self)
         # The parser holds this object's methods: without it there is no circle to collect.
         del self._parser

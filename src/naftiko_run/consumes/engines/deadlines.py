@@ -22,6 +22,10 @@ class Deadlines(Generic[T]):
         self._due: dict[T, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
+    def __len__(self) -> int:
+        """How many items' time is running."""
+        return len(self._due)
+
     def add(self, item: T) -> None:
         """Start an item's time."""
         self._due[item] = self._loop.time() + self._seconds

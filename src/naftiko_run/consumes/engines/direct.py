@@ -16,7 +16,7 @@ from typing import Final, cast
 from msgspec.structs import replace
 
 from naftiko_run.consumes.engines import coding, faults, urls
-from naftiko_run.consumes.engines.connection import NotHttpError, Origin
+from naftiko_run.consumes.engines.connection import Connection, NotHttpError, Origin, UnsentError
 from naftiko_run.consumes.engines.deadlines import Deadlines
 from naftiko_run.consumes.engines.pool import (
     ClosedError,
@@ -39,6 +39,7 @@ from naftiko_run.consumes.engines.streaming import (
     ended,
 )
 from naftiko_run.errors import UpstreamError
+from naftiko_run.together import FEW, Together
 from naftiko_run.types import Headers, Reply, Request, Upload
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -77,6 +78,7 @@ class DirectClient:
         self._pool.closed = self._closed
         self._calls: Deadlines[asyncio.Future[Reply]] = Deadlines(loop, self._limits.timeout, _late)
         self._origins = {}
+        self._writes = Together(loop, Connection.flush)
         self._streams = Pool(loop, self._settings, StreamConnection)
         self._streams.closed = self._closed
         self._stream_origins: dict[tuple[str, str, int], _Origin] = {}
@@ -98,10 +100,17 @@ class DirectClient:
             connection = self._pool.take(origin)
             if connection is None:
                 return await self._send_later(origin, head, request)
-            reply = connection.send(head, request.body, only_head=request.method == "HEAD")
+            reply = connection.send(
+                head,
+                request.body,
+                only_head=request.method == "HEAD",
+                writes=self._writes if len(self._calls) > FEW else None,
+            )
             self._calls.add(reply)
             try:
                 return await reply
+            except UnsentError:
+                return await self._send_later(origin, head, request)
             finally:
                 self._calls.discard(reply)
                 connection.abandon(reply)
