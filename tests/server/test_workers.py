@@ -80,6 +80,23 @@ async def test_no_connection_is_lost_while_the_workers_are_full() -> None:
 
 
 @pytest.mark.anyio
+async def test_no_connection_is_lost_while_every_worker_is_dead() -> None:
+    said: list[str] = []
+    workers = supervisor("time.sleep(0.5)\n" + TAKE, said, 2)
+    sockets, port = listening()
+    await workers.start(sockets)
+    ended = [worker.process for worker in workers._workers]
+    for process in ended:
+        process.kill()
+    for process in ended:
+        await process.wait()
+    assert await answered([port] * 50) == [b"taken"] * 50
+    await workers.stop()
+    assert "connections wait: no worker is there to take them" in said
+    assert not any("lost" in each for each in said)
+
+
+@pytest.mark.anyio
 async def test_when_one_worker_does_not_start_none_stays(tmp_path: Path) -> None:
     said: list[str] = []
     code = (

@@ -127,9 +127,9 @@ class Supervisor(Struct):
             connection.close()
 
     def _given(self, name: str, connection: socket.socket) -> bool:
-        """Give a connection to a worker; where all are full, wait until one is not."""
+        """Give a connection to a worker; where none can take it, wait until one does."""
         full: list[socket.socket] = []
-        later = False
+        gone = True
         for _ in range(len(self._workers)):
             self._turn = (self._turn + 1) % len(self._workers)
             channel = self._workers[self._turn].channel
@@ -138,12 +138,14 @@ class Supervisor(Struct):
             except BlockingIOError:
                 full.append(channel)
             except OSError as error:
-                later = later or error.errno in _LATER
+                gone = gone and error.errno not in _LATER
             else:
                 return True
-        if not full and not later:
-            self._say_once("a connection is lost: no worker is there to take it")
-            return True
+        if gone and not full:
+            if self._stopping:
+                self._say_once("a connection is lost: no worker is there to take it")
+                return True
+            self._say_once("connections wait: no worker is there to take them")
         self._pause(_PAUSE_SECONDS)
         for channel in full:
             asyncio.get_running_loop().add_writer(channel, self._resume)
