@@ -69,6 +69,38 @@ def test_what_has_expired_makes_room_and_forgets_nothing_that_lives() -> None:
     assert not uses.take(later, BOB, 1, later)
 
 
+def test_what_was_forgotten_stays_so_when_an_older_one_is_forgotten_after_it() -> None:
+    uses = Uses(buckets=1, slots=2)
+    now = NOW + 9
+    assert uses.take(NOW, b"0" * MARK, 1, now)
+    assert uses.take(NOW + 2, ADA, 1, now)
+    assert uses.take(NOW + 4, b"4" * MARK, 1, now)
+    assert uses.take(NOW + 1, b"1" * MARK, 1, now), "made before the one that it displaces"
+    assert not uses.take(NOW + 2, ADA, 1, now)
+    assert uses.take(NOW + 5, b"5" * MARK, 1, now)
+    assert not uses.take(NOW + 2, ADA, 1, now)
+
+
+def test_what_a_killed_process_was_writing_stays_refused_when_its_bucket_is_full_again() -> None:
+    uses = Uses(buckets=1, slots=2)
+    assert uses.take(NOW, ADA, 1, NOW)
+    assert uses.take(NOW - 1, BOB, 1, NOW)
+    first = uses._memory.find(b"\x01")
+    uses._memory[first] = _WRITING
+    assert not uses.take(NOW, ADA, 1, NOW)
+    assert uses.take(NOW + 2, EVE, 1, NOW + 2)
+    assert uses.take(NOW + 3, b"3" * MARK, 1, NOW + 3), "in the place of one that is older"
+    assert not uses.take(NOW, ADA, 1, NOW + 3)
+
+
+def test_what_had_expired_is_not_taken_for_new_after_the_clock_was_set_back() -> None:
+    uses = Uses(buckets=1, slots=1)
+    assert uses.take(NOW, ADA, 1, NOW)
+    later = NOW + LIFETIME + 1
+    assert uses.take(later, BOB, 1, later)
+    assert not uses.take(NOW, ADA, 1, NOW + 1)
+
+
 @pytest.mark.parametrize("slots", [1, 2])
 def test_what_a_killed_process_was_writing_is_not_taken_for_new(slots: int) -> None:
     uses = Uses(buckets=1, slots=slots)

@@ -23,6 +23,7 @@ _WINDOW: Final = 1024
 """How far behind the highest count another may come: requests in parallel overtake one another."""
 _SINCE: Final = struct.Struct("=d")
 _SLOT: Final = struct.Struct(f"=Bd{MARK}sI{_WINDOW // 8}s")
+_RECORD: Final = struct.Struct(_SLOT.format.replace("B", "", 1))
 _EMPTY, _WRITTEN, _WRITING = range(3)
 _BUCKETS: Final = 2048
 _SLOTS: Final = 8
@@ -68,27 +69,34 @@ class Uses:
             state, its_made, its_mark, highest, seen = _SLOT.unpack_from(self._memory, slot)
             if state == _WRITING:
                 # Whose it was is not known: it may be any that was made until now.
-                _SINCE.pack_into(self._memory, bucket, now + 1)
+                self._forget(bucket, now + 1)
                 self._memory[slot] = state = _EMPTY
             if state == _WRITTEN and its_mark == mark:
                 used = _with(count, highest, int.from_bytes(seen))
                 if used is not None:
                     self._write(slot, made, mark, *used)
                 return used is not None
-            expired = state == _EMPTY or now - its_made > LIFETIME
-            ages.append((0.0 if expired else its_made, slot))
+            ages.append((its_made if state == _WRITTEN else 0.0, slot))
         if made <= _SINCE.unpack_from(self._memory, bucket)[0]:
             return False
         oldest, slot = min(ages)
         if oldest:
+            # Also one that has expired: a clock that is set back would make it good again.
             self._memory[slot] = _WRITING
-            _SINCE.pack_into(self._memory, bucket, oldest)
+            self._forget(bucket, oldest)
         self._write(slot, made, mark, count, 1)
         return True
 
+    def _forget(self, bucket: int, made: float) -> None:
+        """Take no nonce for new from now on that is as old as this; never one that was too old."""
+        if made > _SINCE.unpack_from(self._memory, bucket)[0]:
+            _SINCE.pack_into(self._memory, bucket, made)
+
     def _write(self, slot: int, made: float, mark: bytes, highest: int, seen: int) -> None:
+        # Its state is written apart: what packs a record clears its place first.
+        self._memory[slot] = _WRITING
         record = (made, mark, highest, seen.to_bytes(_WINDOW // 8))
-        _SLOT.pack_into(self._memory, slot, _WRITING, *record)
+        _RECORD.pack_into(self._memory, slot + 1, *record)
         self._memory[slot] = _WRITTEN
 
 
