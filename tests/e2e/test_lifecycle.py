@@ -1,9 +1,11 @@
 """The process from its start to its end: exit statuses, signals under load, several files."""
 
 import contextlib
+import resource
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -27,7 +29,7 @@ from tests.e2e.process import (
     until,
 )
 from tests.e2e.upstream import Received, Reply, Upstream, recording
-from tests.e2e.wire import Connection, ask, free_port
+from tests.e2e.wire import Connection, ask, free_port, request
 
 CONNECTIONS = 64
 
@@ -520,3 +522,42 @@ async def test_a_client_that_listens_is_told_of_the_end_and_does_not_delay_it(
             assert [event async for event in changes] == [], "the stream ends, without an error"
             assert time.monotonic() - began < 5
         assert process.wait() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system sets limits from outside")
+def test_callers_who_hold_every_descriptor_keep_no_stop_from_its_order(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    arrived, answer = threading.Event(), threading.Event()
+
+    def slowly(_: Received) -> Reply:
+        arrived.set()
+        assert answer.wait(PATIENCE)
+        return Reply()
+
+    upstream.reply = slowly
+    file = write(tmp_path / "a.yaml", capability(base=upstream.url, routes=ITEMS))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    try:
+        process = Process(str(file), "--port=shop-rest=0")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with contextlib.ExitStack() as ending:
+        ending.callback(process.kill)
+        process.wait_for_adapters("shop-rest")
+        pid, port = process.popen.pid, process.port("shop-rest")
+        assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == (hard, hard)
+        asking = ending.enter_context(Connection(port))
+        asking.send(request("GET", "/items"))
+        assert arrived.wait(PATIENCE)
+        held = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (held, held))
+        process.signal(signal.SIGTERM)
+        with pytest.raises(ConnectionRefusedError):
+            while True:
+                Connection(port).socket.close()
+        answer.set()
+        assert asking.read().status == 200
+        assert process.wait() == 0
+        assert process.err.all == []

@@ -12,7 +12,7 @@ from naftiko_run.cli.status import INVALID, NO_LISTENER, OK
 from naftiko_run.cli.terminal import printable, say, show
 from naftiko_run.findings import Finding
 from naftiko_run.server.deployment import Deployment
-from naftiko_run.server.http import PortError, run, until_stopped
+from naftiko_run.server.http import PortError, allow_connections, run, until_stopped
 from naftiko_run.server.prepare import all_loaded, check_names, load_all, with_files
 from naftiko_run.server.runtime import Runtime, running
 from naftiko_run.server.supervised import (
@@ -31,6 +31,7 @@ def serve(paths: Sequence[str], settings: Settings) -> int:
     configure(settings.log_level, settings.log_format)
     # Modules stay: what is loaded from now on is all that the collector has to look through.
     gc.freeze()
+    allow_connections()
     channel = channel_of_worker()
     if channel is not None:
         return _work(channel, settings)

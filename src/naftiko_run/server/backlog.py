@@ -50,8 +50,10 @@ def _turn_away(listening: socket.socket) -> bool:
     """Leave out what asks for a new connection; False where the system has no such filter."""
     if sys.platform != "linux":
         return False
-    import ctypes  # noqa: PLC0415 - a server stops once, and most of them much later
-
+    try:
+        import ctypes  # noqa: PLC0415 - a server stops once, and most of them much later
+    except (ImportError, OSError):  # without a descriptor left, no file is read
+        return False
     program = ctypes.create_string_buffer(_NO_NEW_CONNECTION, len(_NO_NEW_CONNECTION))
     told = struct.pack("HP", len(_NO_NEW_CONNECTION) // 8, ctypes.addressof(program))
     try:

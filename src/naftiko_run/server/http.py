@@ -89,6 +89,8 @@ class HttpServer:
         """Begin to accept connections; returns once they are."""
         self._state.keep_time()
         if self._listening is not None:
+            # Not only when it stops: there may be no descriptor left then.
+            self._backlog = self._listening.dup()
             self._accepting = await asyncio.get_running_loop().create_server(
                 self._protocol, sock=self._listening, backlog=BACKLOG
             )
@@ -113,8 +115,6 @@ class HttpServer:
         self._refusing = True
         for connection in self._state.connections:
             connection.last = True
-        if self._listening is not None:
-            self._backlog = self._listening.dup()
         if self._accepting is not None:
             self._accepting.close()
 
@@ -184,6 +184,20 @@ async def until_stopped(at_once: Sequence[Callable[[], None]] = ()) -> None:
         with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
             loop.add_signal_handler(number, asked, number)
     await stop.wait()
+
+
+def allow_connections() -> None:
+    """Raise the number of descriptors that this process may have as far as the system lets it.
+
+    Each connection is one. The usual limit, 1024, is for programs that use ``select``.
+    """
+    try:
+        import resource  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # the system's own bound may be lower
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def run(main: Callable[[], object]) -> object:
