@@ -1,12 +1,13 @@
 """From measurements to text: lines while a run goes on, and RESULTS.md."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 OURS = "naftiko-run"
 CONTROL = "2 servers of 1 process"
+ROUTES = (10, 100, 1000, 20_000)
 
 Row = dict[str, Any]
 
@@ -172,6 +173,12 @@ class Numbers:
         rows = self._rows.get((cell, one)), self._rows.get((cell, other))
         return None if rows[0] is None or rows[1] is None else _ratio(rows[0], rows[1], what)
 
+    def spread(self, cell: str, names: Sequence[str]) -> float | None:
+        """How many times the cheapest one's cost the dearest one's is."""
+        costs = [self.times(cell, name, names[0]) for name in names]
+        known = [cost for cost in costs if cost is not None]
+        return max(known) / min(known) if len(known) == len(names) else None
+
     def of(self, cell: str, name: str, what: str) -> float | None:
         row = self._rows.get((cell, name))
         return None if row is None else float(row[what])
@@ -252,6 +259,11 @@ GOALS = (
         "… CPU per request beside that with 10 at most 1.05",
         lambda n: n.times("routes", "20,000 routes", "10 routes"),
         lambda v: v <= 1.05,
+    ),
+    Goal(
+        "… the dearest of 10, 100, 1,000 and 20,000 beside the cheapest at most 1.10",
+        lambda n: n.spread("routes", [f"{count:,} routes" for count in ROUTES]),
+        lambda v: v <= 1.1,
     ),
     Goal(
         "256 connections, the upstream takes 20 ms: at least 5,000 requests/s",
