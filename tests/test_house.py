@@ -49,7 +49,7 @@ HOUSE = {
         "httptools pyreqwest httpx2 httpx cryptography orjson anyio yaml lxml markdown_it",
     ),
     "flows": room("mapping spec", "jsonschema_rs anyio"),
-    "exposes": room("mapping spec folders", "starlette mcp mcp_types orjson msgspec anyio"),
+    "exposes": room("mapping spec folders", "starlette mcp mcp_types orjson anyio"),
     "callers": room("exposes", "starlette jwt cryptography orjson"),
     "scripts": room("", "quickjs_rs wasmtime pydantic_monty tree_sitter tree_sitter_javascript"),
     "sandbox": room("", "starlette uvicorn orjson anyio"),

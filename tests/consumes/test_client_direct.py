@@ -228,7 +228,8 @@ async def test_many_calls_to_a_slow_upstream_run_at_once(client: Client) -> None
             *[client.send(Request("POST", api.url, (), body)) for body in bodies]
         )
         assert [reply.body for reply in replies] == bodies
-        assert time.monotonic() - start < 3
+        # One after the other they would take 102 seconds.
+        assert time.monotonic() - start < 20
     assert api.connections == 256
 
 

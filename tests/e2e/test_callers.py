@@ -1,5 +1,6 @@
 """Who is let in by several workers: they take the nonces of each other, and each use once."""
 
+import json
 import os
 import re
 import signal
@@ -14,7 +15,7 @@ import requests
 from requests.auth import HTTPDigestAuth
 
 from tests.callers.serving import capability, direct
-from tests.e2e.process import Process, serving, until
+from tests.e2e.process import Process, run, serving, until
 
 CLAUSE = {"type": "digest", "username": "ada", "password": "{{PASSWORD}}"}
 WORKERS = 2
@@ -134,6 +135,13 @@ def test_what_was_used_stays_used_when_the_file_changes(process: Process, file: 
     assert process.err.wait_for_text(f"{file} replaced")
     assert "stale=true" in repeated(process, authorization).headers["www-authenticate"]
     assert repeated(process, authorization).status_code == OUT
+
+
+def test_over_stdio_nobody_is_asked_and_that_is_said(file: Path) -> None:
+    ping = '{"jsonrpc": "2.0", "id": 7, "method": "ping"}\n'
+    ended = run("stdio", str(file), stdin=ping, environ={"PASSWORD": "s3cret"})
+    assert json.loads(ended.stdout)["id"] == 7
+    assert "the authentication of 'tower' is not used over stdin and stdout" in ended.stderr
 
 
 def serves(process: Process) -> bool:
