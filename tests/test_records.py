@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from naftiko_run.types import without
+from naftiko_run.types import Discreet, without
 from tests.test_house import PACKAGE
 
 
-class Key(Struct, frozen=True):
+class Key(Discreet, Struct, frozen=True):
     name: str
     secret: str
 
@@ -35,6 +35,20 @@ def hidden() -> Iterator[tuple[str, str, set[str]]]:
 
 def test_a_record_shows_its_other_fields() -> None:
     assert repr([Key("root", "s3cret")]) == "[Key(name='root')]"
+    assert Key("root", "s3cret").__rich_repr__() == [("", "Key(name='root')")]
+
+
+def test_what_says_itself_what_it_shows_is_discreet() -> None:
+    """Else its fields would be shown by what prints records field by field (rich)."""
+    found = [
+        (f"{file.name} {made.name}", [ast.unparse(base) for base in made.bases])
+        for file in sorted(PACKAGE.rglob("*.py"))
+        for made in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(made, ast.ClassDef)
+        and any(isinstance(line, ast.FunctionDef) and line.name == "__repr__" for line in made.body)
+    ]
+    assert sum("Discreet" in bases for _, bases in found) > 20
+    assert [name for name, bases in found if "Struct" in bases and bases[0] != "Discreet"] == []
 
 
 def test_what_is_hidden_is_a_field() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
-from naftiko_run.types import without
+from naftiko_run.types import Discreet, without
 
 DEFAULT_TIMEOUT = 30.0
 
@@ -121,7 +121,7 @@ OPTIONS: tuple[Option, ...] = (
 )
 
 
-class Settings(Struct, frozen=True, kw_only=True):
+class Settings(Discreet, Struct, frozen=True, kw_only=True):
     """What the options say, checked; ``variables`` and upstream URLs are never printed.
 
     ``from_environment`` are the names that no option gave, as ``--port NAME``, ``--upstream NAME``.

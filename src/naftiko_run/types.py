@@ -25,6 +25,18 @@ def without(record: Struct, *hidden: str) -> str:
     return f"{type(record).__name__}({fields})"
 
 
+class Discreet:
+    """Makes a record show what its ``repr`` shows, also to what prints records field by field.
+
+    It stands before ``Struct``, whose ``__rich_repr__`` tells all fields.
+    """
+
+    __slots__ = ()
+
+    def __rich_repr__(self) -> list[tuple[str, str]]:
+        return [("", repr(self))]
+
+
 class Missing(Enum):
     """The type of :data:`MISSING`."""
 
@@ -75,7 +87,7 @@ class Input(Struct, frozen=True, kw_only=True):
     default: Json | Missing = MISSING
 
 
-class Selection(Struct, frozen=True):
+class Selection(Discreet, Struct, frozen=True):
     """A part of a request body: ``find`` gives it, MISSING where the path leads nowhere.
 
     ``names`` are the members that lead to it, empty where the path is not that simple. ``first`` is
@@ -115,7 +127,7 @@ class Argument(Input, frozen=True, kw_only=True):
     others: tuple["Argument", ...] = ()
 
 
-class Request(Struct, frozen=True):
+class Request(Discreet, Struct, frozen=True):
     """One HTTP request, ready to send: the URL is absolute and fully percent-encoded."""
 
     method: str

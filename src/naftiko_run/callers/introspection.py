@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from naftiko_run.callers.authority import Authority, AuthorityError, read_object
 from naftiko_run.callers.claims import Grant, Policy, TokenError, check_answer
-from naftiko_run.types import Request, without
+from naftiko_run.types import Discreet, Request, without
 
 KEPT: Final = 30.0
 """Seconds for which an answer is used: a token that is withdrawn is good for no longer."""
@@ -23,7 +23,7 @@ MAX_ASKED: Final = 64
 """How many questions may be under way: callers can send any number of tokens that are new."""
 
 
-class Client(Struct, frozen=True, kw_only=True):
+class Client(Discreet, Struct, frozen=True, kw_only=True):
     """As whom this runtime asks; ``endpoint`` is found by metadata where none is given."""
 
     client_id: str

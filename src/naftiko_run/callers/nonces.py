@@ -20,13 +20,13 @@ from typing import Final
 from msgspec import Struct, field
 
 from naftiko_run.callers.uses import LIFETIME, MARK, Uses, shared_memory
-from naftiko_run.types import without
+from naftiko_run.types import Discreet, without
 
 _HEAD: Final = struct.Struct(f">d{MARK}s")
 _CODE: Final = 16
 
 
-class Sharing(Struct, frozen=True):
+class Sharing(Discreet, Struct, frozen=True):
     """What processes share that take the nonces of each other.
 
     ``memory`` is a descriptor, which a process must have inherited under this number.

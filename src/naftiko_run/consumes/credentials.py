@@ -15,13 +15,13 @@ from msgspec.structs import replace
 from naftiko_run.mapping.scope import Scope
 from naftiko_run.mapping.template import text_of
 from naftiko_run.spec.document import Authentication, Consumes
-from naftiko_run.types import Json
+from naftiko_run.types import Discreet, Json
 
 _SIGNATURE_PREFIX = re.compile(r"\s*(AWS4-HMAC-SHA256|HMAC(-SHA\d+)?)\s", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-class Credentials(Struct, frozen=True):
+class Credentials(Discreet, Struct, frozen=True):
     """What is added to each request.
 
     ``path`` replaces ``{name}`` in the base URI. ``scheme`` names one that signs, with its

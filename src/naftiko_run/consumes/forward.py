@@ -24,6 +24,7 @@ from naftiko_run.mapping.scope import Scope
 from naftiko_run.spec.document import ConsumedOperation, Consumes, Forward
 from naftiko_run.types import (
     Client,
+    Discreet,
     Forwarded,
     Headers,
     Request,
@@ -49,7 +50,7 @@ _UNICODE: Final = re.compile(rb"%u(?:002[ef]|005c|ff0[ef]|ff3c)", re.IGNORECASE)
 _ROUNDS: Final = 3
 
 
-class CompiledForward(Struct, frozen=True):
+class CompiledForward(Discreet, Struct, frozen=True):
     """Passes requests on to one consumed API.
 
     ``template`` is the address as people may see it, and ``credential`` where the credential

@@ -34,6 +34,7 @@ from naftiko_run.types import (
     MISSING,
     TRACE,
     Client,
+    Discreet,
     Headers,
     Input,
     Inputs,
@@ -67,7 +68,7 @@ class Slot(Struct, frozen=True):
     place: str
 
 
-class CompiledOperation(Struct, frozen=True):
+class CompiledOperation(Discreet, Struct, frozen=True):
     """Calls one operation of a consumed API.
 
     ``inputs`` are the values that it reads; ``template`` is the URL as people may see it, with

@@ -10,7 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from naftiko_run.errors import NaftikoError
-from naftiko_run.types import without
+from naftiko_run.types import Discreet, without
 
 SCHEMES: Final = ("http://", "https://", "socks5://", "socks5h://")
 """The kinds of proxy that every engine knows (httpx2 needs ``socksio`` for the last two)."""
@@ -20,7 +20,7 @@ _CERTIFICATE: Final = re.compile(
 )
 
 
-class Proxies(Struct, frozen=True):
+class Proxies(Discreet, Struct, frozen=True):
     """Which proxy leads to a host, by the rules of curl (``man curl``, ENVIRONMENT)."""
 
     by_scheme: Mapping[str, str]

@@ -9,7 +9,7 @@ from msgspec import Struct
 from naftiko_run.findings import Finding
 from naftiko_run.mapping.scope import Scope
 from naftiko_run.spec.document import Consumes
-from naftiko_run.types import Binds, without
+from naftiko_run.types import Binds, Discreet, without
 
 _PLACEHOLDER = re.compile(
     r"\{\{\s*([A-Za-z_][\w.-]*)\s*\}\}|\$?\{\s*([A-Za-z_][\w.-]*)\s*\}|\[([A-Za-z_][\w-]*)\]"
@@ -21,7 +21,7 @@ _USERINFO = re.compile(r"//[^/?#@]*@")
 _LITERAL = "/:?#[]@!$&'()*+,;=-._~{}"
 
 
-class Target(Struct, frozen=True):
+class Target(Discreet, Struct, frozen=True):
     """A base URI without its trailing slash, or why there is none.
 
     ``unset`` are the variables without a value and what uses them. ``shown`` is the URI as people

@@ -15,7 +15,7 @@ from starlette.types import Scope
 
 from naftiko_run.exposes.messages import header, parse_pairs
 from naftiko_run.exposes.problems import Problem
-from naftiko_run.types import Headers, Json, without
+from naftiko_run.types import Discreet, Headers, Json, without
 
 
 class SeveralFieldsError(Exception):
@@ -61,7 +61,7 @@ class ProtectedResource(Struct, frozen=True):
     document: Mapping[str, Json]
 
 
-class Authenticator(Struct, frozen=True):
+class Authenticator(Discreet, Struct, frozen=True):
     """Lets requests in or refuses them: ``refusal`` says why one is refused.
 
     ``query`` names the parameter that carries the secret. ``security`` describes the scheme as

@@ -11,7 +11,7 @@ from msgspec.structs import force_setattr
 from naftiko_run.exposes.auth import Authenticator
 from naftiko_run.exposes.router import ANY, shape, takes_rest
 from naftiko_run.findings import Finding
-from naftiko_run.types import Argument, Flow, Forwarder, Json, without
+from naftiko_run.types import Argument, Discreet, Flow, Forwarder, Json, without
 
 if TYPE_CHECKING:
     from naftiko_run.exposes.mcp_extension import Extension
@@ -145,7 +145,7 @@ class SkillTool(Struct, frozen=True, kw_only=True):
     instruction: str = ""
 
 
-class Skill(Struct, frozen=True, kw_only=True):
+class Skill(Discreet, Struct, frozen=True, kw_only=True):
     """A skill as HTTP and MCP clients see it.
 
     ``folder`` has its files, None where there is none. Over MCP its files lie below ``uri``,

@@ -15,12 +15,12 @@ from naftiko_run.loading.rules import check as check_rules
 from naftiko_run.loading.schema import unless_told
 from naftiko_run.spec.document import Document, Loaded
 from naftiko_run.spec.reader import read as read_document
-from naftiko_run.types import without
+from naftiko_run.types import Discreet, without
 
 SUFFIXES = (".yaml", ".yml")
 
 
-class Settings(Struct, frozen=True):
+class Settings(Discreet, Struct, frozen=True):
     """What loading needs to know besides the files.
 
     ``folders`` are further places for imports; ``given`` the variables of the command line.

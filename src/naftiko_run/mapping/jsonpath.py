@@ -70,7 +70,7 @@ from naftiko_run.mapping.jsonpath_syntax import (
     parse,
 )
 from naftiko_run.mapping.regexp import compile_pattern
-from naftiko_run.types import MISSING, Json, Missing
+from naftiko_run.types import MISSING, Discreet, Json, Missing
 
 __all__ = ["JsonPathError", "Path", "compile_path"]
 
@@ -78,7 +78,7 @@ _Hop = Callable[[Json, Json], Json | Missing]  # from a value and the root
 _Keys = Sequence[str | int]
 
 
-class Path(Struct, frozen=True):
+class Path(Discreet, Struct, frozen=True):
     """A compiled expression.
 
     ``evaluate`` gives the value at a root, None where it is missing; ``find`` gives MISSING there.

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
-from naftiko_run.types import MISSING, Inputs, Json, Missing
+from naftiko_run.types import MISSING, Discreet, Inputs, Json, Missing
 
 _NAME = r"[A-Za-z_$@][\w.$@\[\]:-]*"
 _DOUBLE = re.compile(rf"\{{\{{\s*({_NAME})\s*(?:\|\s*([a-z]+)\s*)?\}}\}}")
@@ -53,7 +53,7 @@ def parse(text: str, *, single: bool = False) -> tuple[Part, ...]:
 Evaluate = Callable[[Inputs], Json | Missing]
 
 
-class Expression(Struct, frozen=True):
+class Expression(Discreet, Struct, frozen=True):
     """A compiled value.
 
     ``names`` are the inputs that it reads, ``required`` those without which it has no text.

@@ -16,12 +16,12 @@ from naftiko_run.findings import Finding, did_you_mean
 from naftiko_run.flows.parameters import misfits
 from naftiko_run.mapping.scope import ARGUMENT_ROOTS, Scope
 from naftiko_run.spec.document import ConsumedOperation, Consumes, Forward, Loaded, Unit
-from naftiko_run.types import Binds, Client, without
+from naftiko_run.types import Binds, Client, Discreet, without
 
 _ORIGIN = re.compile(r"(https?://[^/?#]+)(.*)", re.IGNORECASE | re.DOTALL)
 
 
-class Sandbox(Struct, frozen=True):
+class Sandbox(Discreet, Struct, frozen=True):
     """A stand-in for a real origin: where it listens and the credential that it accepts."""
 
     url: str

@@ -18,10 +18,10 @@ from naftiko_run.findings import Finding
 from naftiko_run.flows.arguments import apikey_of
 from naftiko_run.mapping.scope import Scope
 from naftiko_run.spec.document import Adapter, Authentication
-from naftiko_run.types import Client, without
+from naftiko_run.types import Client, Discreet, without
 
 
-class Means(Struct, frozen=True):
+class Means(Discreet, Struct, frozen=True):
     """What schemes work with: the upstream client, and nonces that all plans of a process share."""
 
     client: Client
@@ -67,7 +67,7 @@ def credential_field(adapter: Adapter) -> str:
     return "" if place == "query" else name.lower()
 
 
-class _Fields(Struct):
+class _Fields(Discreet, Struct):
     """Reads a clause's fields, each once; texts are resolved against the variables."""
 
     clause: Authentication

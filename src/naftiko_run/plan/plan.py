@@ -27,10 +27,10 @@ from naftiko_run.plan.skills import Sibling, Skills
 from naftiko_run.plan.units import route_of, tool_of
 from naftiko_run.scripts.workers import ScriptWorkers
 from naftiko_run.spec.document import Adapter, Document, Loaded, McpResource, Unit
-from naftiko_run.types import Client, without
+from naftiko_run.types import Client, Discreet, without
 
 
-class Options(Struct, frozen=True):
+class Options(Discreet, Struct, frozen=True):
     """How documents are served. ``host`` is empty where none was given.
 
     ``nonces`` are those of Digest authentication, ``workers`` run scripts; both are the same for

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct, field
 
 from naftiko_run.scripts.texts import Places, ScriptText
-from naftiko_run.types import without
+from naftiko_run.types import Discreet, without
 
 
 class Names(Struct, frozen=True):
@@ -20,7 +20,7 @@ class Names(Struct, frozen=True):
     tools: str = field(default_factory=lambda: f"tools_{secrets.token_hex(8)}")
 
 
-class Program(Struct, frozen=True):
+class Program(Discreet, Struct, frozen=True):
     """The dependencies of a script and the script itself, one after the other, in one scope.
 
     ``places`` say where its lines come from.

@@ -2,13 +2,13 @@
 
 from msgspec import Struct
 
-from naftiko_run.types import without
+from naftiko_run.types import Discreet, without
 
 Places = tuple[tuple[int, str, int], ...]
 """The first line of each piece of a program, from 1, in order; its file, and the line there."""
 
 
-class ScriptText(Struct, frozen=True):
+class ScriptText(Discreet, Struct, frozen=True):
     """A file of a script: its name as messages show it, and what it holds."""
 
     name: str

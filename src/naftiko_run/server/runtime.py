@@ -15,10 +15,10 @@ from naftiko_run.server.http import HttpServer, authority, bind
 from naftiko_run.server.prepare import Prepared, prepare, sandbox_modules
 from naftiko_run.settings import Settings
 from naftiko_run.spec.document import Loaded
-from naftiko_run.types import Client, without
+from naftiko_run.types import Client, Discreet, without
 
 
-class Runtime(Struct):
+class Runtime(Discreet, Struct):
     """What flows need to be called: a client, a sandbox for each API that has one, and scripts.
 
     ``nonces`` outlive the plans: a request that was used once is not taken again after a change.

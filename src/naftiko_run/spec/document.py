@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from msgspec import Struct, field
 
 from naftiko_run.findings import DocPath, Finding, Severity
-from naftiko_run.types import Binds, Json, without
+from naftiko_run.types import Binds, Discreet, Json, without
 
 
 class Unset(Enum):
@@ -48,7 +48,7 @@ class SourceFile(Protocol):
         """Make a finding about the value (or the key) at a path."""
 
 
-class Where(Struct, frozen=True):
+class Where(Discreet, Struct, frozen=True):
     """A place in a file; printing it shows the path, and the path alone makes it what it is."""
 
     source: SourceFile
@@ -179,7 +179,7 @@ class Authentication(Struct, frozen=True, kw_only=True):
     fields: Mapping[str, Json]
 
 
-class ConsumedOperation(Struct, frozen=True, kw_only=True):
+class ConsumedOperation(Discreet, Struct, frozen=True, kw_only=True):
     """One operation of a consumed API; ``path`` is the whole path below ``baseUri``.
 
     ``schema`` is ``outputSchema`` as written, ``schema_text`` what the file says that it names,
@@ -229,7 +229,7 @@ class Hints(Struct, frozen=True, kw_only=True):
     open_world: bool | None = None
 
 
-class Script(Struct, frozen=True, kw_only=True):
+class Script(Discreet, Struct, frozen=True, kw_only=True):
     """What a script step runs.
 
     ``language``, ``location`` and ``file`` are as written, empty where nothing is. ``texts`` are
@@ -427,7 +427,7 @@ class SkillTool(Struct, frozen=True, kw_only=True):
     problem: Finding | None = None
 
 
-class SkillText(Struct, frozen=True, kw_only=True):
+class SkillText(Discreet, Struct, frozen=True, kw_only=True):
     """The SKILL.md of a skill's folder: its front matter, None where it has no valid one."""
 
     front: Mapping[str, Json] | None

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from msgspec import Struct
 
 from naftiko_run.errors import NaftikoError
-from naftiko_run.types import Headers, without
+from naftiko_run.types import Discreet, Headers, without
 from naftiko_run.version import __version__
 
 USER_AGENT: Final = f"naftiko-run/{__version__}"
@@ -69,7 +69,7 @@ class EngineError(NaftikoError):
     """An engine lacks something on this machine."""
 
 
-class EngineSettings(Struct, frozen=True, kw_only=True):
+class EngineSettings(Discreet, Struct, frozen=True, kw_only=True):
     """What an engine is made from.
 
     ``roots`` reads PEM certificates, none for the system's own, and raises :class:`NaftikoError`

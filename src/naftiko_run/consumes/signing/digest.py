@@ -29,7 +29,7 @@ from naftiko_run.consumes.signing.message import (
     with_header,
 )
 from naftiko_run.errors import UnsupportedError
-from naftiko_run.types import Client, Reply, Request, StreamedReply, Upload, without
+from naftiko_run.types import Client, Discreet, Reply, Request, StreamedReply, Upload, without
 
 # The names of algorithms in lower case and without "-sess", weakest first.
 _HASHES = {"md5": "md5", "sha-256": "sha256", "sha-512-256": "sha512_256"}
@@ -124,7 +124,7 @@ class Terms(Struct, frozen=True, kw_only=True):
         return hashlib.new(_HASHES[self.hash_name], data, usedforsecurity=False).hexdigest()
 
 
-class Session(Struct, frozen=True, kw_only=True):
+class Session(Discreet, Struct, frozen=True, kw_only=True):
     """The use of one nonce: who answers it, and how often it was answered."""
 
     terms: Terms

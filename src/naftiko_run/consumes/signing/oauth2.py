@@ -25,7 +25,7 @@ from naftiko_run.consumes.signing.message import (
     with_header,
 )
 from naftiko_run.errors import UnreadableReply, UnsupportedError, UpstreamError
-from naftiko_run.types import Client, Json, Reply, Request, StreamedReply, Upload, without
+from naftiko_run.types import Client, Discreet, Json, Reply, Request, StreamedReply, Upload, without
 
 _MARGIN = 60.0
 """Seconds before its end at which a token is no longer used; half its life if that is less."""
@@ -46,7 +46,7 @@ _ERROR_CODES = {
 }
 
 
-class Grant(Struct, frozen=True, kw_only=True):
+class Grant(Discreet, Struct, frozen=True, kw_only=True):
     """What is asked for, of whom, and as whom.
 
     Without ``token_endpoint`` it is found through ``issuer`` (RFC 8414). ``client_authentication``
@@ -72,7 +72,7 @@ class Grant(Struct, frozen=True, kw_only=True):
         return {"grant_type": "client_credentials", **given}
 
 
-class _Token(Struct, frozen=True):
+class _Token(Discreet, Struct, frozen=True):
     text: str
     good_until: float
 

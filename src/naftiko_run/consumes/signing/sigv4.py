@@ -15,7 +15,7 @@ from msgspec import Struct
 from naftiko_run.consumes.signing.aws_hosts import scope_of
 from naftiko_run.consumes.signing.message import Signer, fits_header, host_of, with_header
 from naftiko_run.errors import UnsupportedError
-from naftiko_run.types import Client, Request, without
+from naftiko_run.types import Client, Discreet, Request, without
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 # Proxies and HTTP clients add, change or drop these on the way (botocore's list, and two more).
@@ -43,7 +43,7 @@ _UNSIGNED = {
 _S3 = {"s3", "s3-object-lambda", "s3-outposts", "s3express"}
 
 
-class Keys(Struct, frozen=True):
+class Keys(Discreet, Struct, frozen=True):
     """An AWS access key; the session token belongs to a temporary one."""
 
     access_key: str
