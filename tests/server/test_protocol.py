@@ -74,8 +74,9 @@ async def connected(app: ASGIApp) -> AsyncIterator[Line]:
         finally:
             writer.close()
             await asyncio.gather(writer.wait_closed(), return_exceptions=True)
-    while state.tasks:
-        await asyncio.wait(state.tasks)
+    async with asyncio.timeout(20):
+        while state.tasks or state.connections:  # noqa: ASYNC110 - the server gives no event for that
+            await asyncio.sleep(0.001)
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:

@@ -41,12 +41,12 @@ async def test_the_date_goes_on_until_it_is_stopped(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(state, "TICK_SECONDS", 0.001)
     kept = state.ServerState()
     kept.keep_time()
-    first = kept.fields
-    assert first == [(b"date", b"Sun, 06 Nov 1994 08:49:37 GMT")]
-    while kept.fields is first:  # noqa: ASYNC110 - a timer gives no event
+    first = kept.lines
+    assert first == b"date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+    while kept.lines is first:  # noqa: ASYNC110 - a timer gives no event
         await asyncio.sleep(0)
     kept.stop_time()
-    assert kept.fields == [(b"date", b"Sun, 06 Nov 1994 08:49:38 GMT")]
+    assert kept.lines == b"date: Sun, 06 Nov 1994 08:49:38 GMT\r\n"
     await asyncio.sleep(0.01)  # a third one would find no more seconds
 
 

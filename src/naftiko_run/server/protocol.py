@@ -14,10 +14,8 @@ import logging
 import socket
 import struct
 from collections import deque
-from collections.abc import MutableMapping
-from typing import Any, ClassVar, Final, cast
+from typing import Any, Final, cast
 from urllib.parse import unquote
-from weakref import WeakKeyDictionary
 
 import httptools
 from starlette.types import ASGIApp, Scope
@@ -26,7 +24,7 @@ from naftiko_run.exposes.messages import STREAMED
 from naftiko_run.exposes.problems import MEDIA_TYPE, Problem
 from naftiko_run.server.exchange import BUFFERED, Exchange, status_line
 from naftiko_run.server.state import ServerState
-from naftiko_run.together import FEW, Together
+from naftiko_run.together import FEW
 
 MAX_HEAD = 64 * 1024
 MAX_MESSAGE = 64 * 1024 * 1024
@@ -62,7 +60,6 @@ class HttpProtocol(asyncio.Protocol):
         self._app = app
         self._loop = asyncio.get_running_loop()
         self._state = state
-        self._connections = state.connections
         self._parser = self._new_parser()
         self._transport = cast("asyncio.Transport", None)  # until there is one
         self._base: dict[str, Any] = {}
@@ -77,7 +74,6 @@ class HttpProtocol(asyncio.Protocol):
         self._unsent = 0
         self._held = b""
         """What is sent with the answers of other connections, a turn of the event loop later."""
-        self._writes = cast("Together[HttpProtocol]", None)  # until there is a connection
         self._drain: asyncio.Future[None] | None = None
         self._in_head = True
         self._messages = 0
@@ -94,7 +90,6 @@ class HttpProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for the first head."""
         self._transport = cast("asyncio.Transport", transport)
-        self._connections.add(self)
         self._base = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -105,13 +100,11 @@ class HttpProtocol(asyncio.Protocol):
             "root_path": "",
         }
         self.due = self._loop.time() + self.head_seconds
-        watch = _Watch.of(self._state, self._loop)
-        watch.begin(self.head_seconds)
-        self._writes = watch.writes
+        self._state.opened(self, self.head_seconds)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """Wait for nothing more."""
-        self._connections.discard(self)
+        self._state.connections.discard(self)
         self.due = self.taken_by = _NEVER
         self._rest = _NOTHING
         self._held = b""
@@ -263,7 +256,7 @@ class HttpProtocol(asyncio.Protocol):
             self._held += data
         else:
             self._held = data
-            self._writes.add(self)
+            self._state.writes.add(self)
 
     def flush(self) -> None:
         """Send what is held."""
@@ -278,7 +271,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def defaults(self) -> bytes:
         """Give the field lines that every answer has."""
-        return _lines(self._state.fields)
+        return self._state.lines
 
     def completed(self, exchange: Exchange) -> None:
         """Go on to the next request, or close."""
@@ -412,42 +405,6 @@ class HttpProtocol(asyncio.Protocol):
         self._close()
 
 
-class _Watch:
-    """Looks after the connections of one server, with one timer for all."""
-
-    _of: ClassVar[MutableMapping[ServerState, "_Watch"]] = WeakKeyDictionary()
-
-    def __init__(self, state: ServerState, loop: asyncio.AbstractEventLoop) -> None:
-        self._connections = state.connections
-        self._loop = loop
-        self._timer: asyncio.TimerHandle | None = None
-        self.writes = Together(loop, HttpProtocol.flush)
-
-    @classmethod
-    def of(cls, state: ServerState, loop: asyncio.AbstractEventLoop) -> "_Watch":
-        watch = cls._of.get(state)
-        if watch is None or watch._loop is not loop:  # noqa: SLF001 - its own kind
-            watch = cls._of[state] = cls(state, loop)
-        return watch
-
-    def begin(self, seconds: float) -> None:
-        if self._timer is None:
-            # Often enough for the shortest time to be told within a tenth of it.
-            every = min(1.0, seconds / 10)
-            self._timer = self._loop.call_later(every, self._look, every)
-
-    def _look(self, every: float) -> None:
-        self._timer = None
-        now = self._loop.time()
-        for connection in list(self._connections):
-            if connection.due <= now:
-                connection.late()
-            if connection.taken_by <= now:
-                connection.stuck()
-        if self._connections:
-            self._timer = self._loop.call_later(every, self._look, every)
-
-
 def _address(name: object) -> tuple[str, int] | None:
     return (str(name[0]), int(name[1])) if isinstance(name, tuple) else None
 
@@ -463,17 +420,6 @@ def _target(url: bytes, scope: Scope) -> None:
     scope["path"] = unquote(path) if "%" in path else path
     scope["raw_path"] = raw
     scope["query_string"] = query
-
-
-_known: tuple[list[tuple[bytes, bytes]], bytes] = ([], b"")
-
-
-def _lines(fields: list[tuple[bytes, bytes]]) -> bytes:
-    """Write fields that are the same until the list is another one."""
-    global _known  # noqa: PLW0603 - one entry, replaced once a second
-    if _known[0] is not fields:
-        _known = (fields, b"".join(b"%s: %s\r\n" % field for field in fields))
-    return _known[1]
 
 
 def _written(problem: Problem) -> tuple[bytes, bytes]:
