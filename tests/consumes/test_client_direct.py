@@ -70,6 +70,32 @@ async def client() -> AsyncIterator[Client]:
 # ---------------------------------------------------------------------------- the pool
 
 
+async def test_requests_that_differ_a_little_are_sent_as_they_are(client: Client) -> None:
+    async with upstream(echo) as api, upstream(echo) as other:
+        wanted = [
+            Request(method, f"{url}/{path}", headers, body)
+            for url in (api.url, other.url)
+            for method in ("POST", "PUT", "DELETE")
+            for path in ("a", "b?c=1", "a" * 2000)
+            for headers in ((), (("X-One", "1"),), (("X-One", "2"), ("Accept", "text/csv")))
+            for body in (None, b"x", b"yy", b"")
+        ]
+        for request in (*wanted, *wanted):
+            await client.send(request)
+    sent = [*api.requests, *other.requests]
+    half = len(wanted) // 2
+    expected = [*wanted[:half], *wanted[:half], *wanted[half:], *wanted[half:]]
+    for request, received in zip(expected, sent, strict=True):
+        path = request.url.split("/", 3)[3]
+        assert received.line == f"{request.method} /{path} HTTP/1.1"
+        assert received.body == (request.body or b"")
+        given = dict(request.headers)
+        assert received.header("x-one") == ([given["X-One"]] if given else [])
+        assert received.header("accept") == [given.get("Accept", "*/*")]
+        port = api.port if request.url.startswith(api.url) else other.port
+        assert received.header("host") == [f"localhost:{port}"]
+
+
 async def test_the_connection_used_last_is_used_next(client: Client) -> None:
     served: list[tuple[int, bytes]] = []
 

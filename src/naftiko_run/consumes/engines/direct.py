@@ -13,8 +13,6 @@ import re
 from collections.abc import Callable
 from typing import Final, cast
 
-from msgspec.structs import replace
-
 from naftiko_run.consumes.engines import coding, faults, urls
 from naftiko_run.consumes.engines.connection import Connection, NotHttpError, Origin, UnsentError
 from naftiko_run.consumes.engines.deadlines import Deadlines
@@ -46,7 +44,13 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # Without a body these still say that its length is 0 (RFC 9110 section 8.6): some servers insist.
 _WITH_CONTENT: Final = frozenset({"POST", "PUT", "PATCH"})
+Site = tuple[str, str, int]
+"""An origin as URLs name it: scheme, host and port."""
+Origins = dict[Site, Origin]
 _MOST_ORIGINS: Final = 1024
+_MOST_KEPT: Final = 1024
+_LONGEST_KEPT: Final = 1024
+"""How many heads of requests are kept as they were written, and of URLs of what length."""
 _FAILURES: Final = (
     coding.BodyError,
     ClosedError,
@@ -69,7 +73,7 @@ class DirectClient:
         self._limits = settings.limits
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._origins: dict[tuple[str, str, int], _Origin] = {}
+        self._origins: Origins = {}
 
     def _enter(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin anew: connections end with their event loop."""
@@ -81,7 +85,7 @@ class DirectClient:
         self._writes = Together(loop, Connection.flush)
         self._streams = Pool(loop, self._settings, StreamConnection)
         self._streams.closed = self._closed
-        self._stream_origins: dict[tuple[str, str, int], _Origin] = {}
+        self._stream_origins: Origins = {}
 
     async def send(self, request: Request) -> Reply:
         """Send one request and read the whole reply."""
@@ -89,11 +93,11 @@ class DirectClient:
             # Asking which one is running costs Python 3.11 a system call.
             self._enter(asyncio.get_running_loop())
         try:
-            parts = urls.split(request.url)
-            origin = self._origins.get((parts.scheme, parts.host, parts.port))
+            site, head = _head(request)
+            origin = self._origins.get(site)
             if origin is None:
-                origin = self._meet(parts)
-            head = _head(request, parts, origin)
+                self._origins = _with_room(self._origins)
+                origin = self._origins[site] = _origin(*site)
         except ValueError:
             raise faults.unsendable(request.url) from None
         try:
@@ -136,18 +140,11 @@ class DirectClient:
             # Asking which one is running costs Python 3.11 a system call.
             self._enter(asyncio.get_running_loop())
         try:
-            parts = urls.split(request.url)
-            key = (parts.scheme, parts.host, parts.port)
-            origin = self._stream_origins.get(key)
+            site, head = _head(request) if upload is None else _streamed_head(request, upload)
+            origin = self._stream_origins.get(site)
             if origin is None:
-                if len(self._stream_origins) >= _MOST_ORIGINS:
-                    kept = self._stream_origins.items()
-                    self._stream_origins = {k: o for k, o in kept if o.idle}
-                origin = self._stream_origins[key] = _Origin(parts)
-            if upload is None:
-                head = _head(request, parts, origin)
-            else:
-                head = _streamed_head(request, parts, origin, upload)
+                self._stream_origins = _with_room(self._stream_origins)
+                origin = self._stream_origins[site] = _origin(*site)
         except ValueError:
             raise faults.unsendable(request.url) from None
 
@@ -184,13 +181,6 @@ class DirectClient:
             if isinstance(error, Exception):
                 raise explained(error) from None
             raise
-
-    def _meet(self, parts: urls.Parts) -> "_Origin":
-        if len(self._origins) >= _MOST_ORIGINS:
-            self._origins = {key: o for key, o in self._origins.items() if o.idle}
-        origin = _Origin(parts)
-        self._origins[parts.scheme, parts.host, parts.port] = origin
-        return origin
 
     def _fault(self, url: str, error: Exception) -> UpstreamError:
         match error:
@@ -229,29 +219,15 @@ def _late(reply: "asyncio.Future[Reply]") -> None:
 # ------------------------------------------------------------------------------- the request
 
 
-class _Origin(Origin):
-    """An origin, and what every request to it says."""
+def _with_room(origins: Origins) -> Origins:
+    """Leave out origins that nobody is connected to, where there are too many."""
+    if len(origins) < _MOST_ORIGINS:
+        return origins
+    return {site: origin for site, origin in origins.items() if origin.idle}
 
-    __slots__ = ("_authority", "_heads")
 
-    def __init__(self, parts: urls.Parts) -> None:
-        host = _ascii(parts.host)
-        super().__init__(host.strip("[]"), parts.port, tls=parts.scheme == "https")
-        usual = parts.port == (443 if self.tls else 80)
-        self._authority = host if usual else f"{host}:{parts.port}"
-        self._heads: dict[int, str] = {}
-
-    def defaults(self, given: int) -> str:
-        """The fields that a request which names ``given`` of :data:`_DEFAULTS` goes without."""
-        head = self._heads.get(given)
-        if head is None:
-            fields = ((name, value or self._authority) for name, value in _DEFAULTS.items())
-            head = self._heads[given] = "".join(
-                f"{name}: {value}\r\n"
-                for bit, (name, value) in enumerate(fields)
-                if not given >> bit & 1
-            )
-        return head
+def _origin(scheme: str, host: str, port: int) -> Origin:
+    return Origin(_ascii(host).strip("[]"), port, tls=scheme == "https")
 
 
 _DEFAULTS: Final = {
@@ -281,30 +257,54 @@ def _ascii(host: str) -> str:
         raise ValueError("no such host") from error
 
 
-def _head(request: Request, parts: urls.Parts, origin: _Origin) -> bytes:
+def _head(request: Request) -> tuple[Site, bytes]:
     """Write all but the body; raises :class:`ValueError` where it would be no HTTP."""
-    method = _token(request.method)
-    given, fields = _fields(request.headers)
-    head = f"{method} {parts.target} HTTP/1.1\r\n{origin.defaults(given & ~_AUTHORIZATION)}{fields}"
-    if parts.user and not given & _AUTHORIZATION:
-        head += f"Authorization: {basic(parts.user)}\r\n"
+    read = _begun if len(request.url) <= _LONGEST_KEPT else _begun.__wrapped__
+    site, head = read(request.method, request.url, request.headers)
     if request.body:
-        head += f"Content-Length: {len(request.body)}\r\n"
-    elif method in _WITH_CONTENT:
-        head += "Content-Length: 0\r\n"
-    return f"{head}\r\n".encode()
+        return site, b"%sContent-Length: %d\r\n\r\n" % (head, len(request.body))
+    if request.method in _WITH_CONTENT:
+        return site, head + b"Content-Length: 0\r\n\r\n"
+    return site, head + b"\r\n"
 
 
-def _streamed_head(request: Request, parts: urls.Parts, origin: _Origin, upload: Upload) -> bytes:
+def _streamed_head(request: Request, upload: Upload) -> tuple[Site, bytes]:
     """Write all but the body of a request that is sent while it comes.
 
     Raises :class:`ValueError` where it would be no HTTP.
     """
-    head = _head(replace(request, body=None), parts, origin)
-    head = head[:-2].removesuffix(b"Content-Length: 0\r\n")
+    site, head = _begun.__wrapped__(request.method, request.url, request.headers)
     if upload.length is None:
-        return head + b"Transfer-Encoding: chunked\r\n\r\n"
-    return head + b"Content-Length: %d\r\n\r\n" % upload.length
+        return site, head + b"Transfer-Encoding: chunked\r\n\r\n"
+    return site, b"%sContent-Length: %d\r\n\r\n" % (head, upload.length)
+
+
+@functools.lru_cache(_MOST_KEPT)
+def _begun(method: str, url: str, headers: Headers) -> tuple[Site, bytes]:
+    """Write what does not depend on the body: many requests differ by nothing else."""
+    parts = urls.split(url)
+    site = parts.scheme, parts.host, parts.port
+    given, fields = _fields(headers)
+    defaults = _defaults(_authority(*site), given & ~_AUTHORIZATION)
+    head = f"{_token(method)} {parts.target} HTTP/1.1\r\n{defaults}{fields}"
+    if parts.user and not given & _AUTHORIZATION:
+        head += f"Authorization: {basic(parts.user)}\r\n"
+    return site, head.encode()
+
+
+@functools.lru_cache(256)
+def _authority(scheme: str, host: str, port: int) -> str:
+    usual = port == (443 if scheme == "https" else 80)
+    return _ascii(host) if usual else f"{_ascii(host)}:{port}"
+
+
+@functools.lru_cache(256)
+def _defaults(authority: str, given: int) -> str:
+    """The fields that a request which names ``given`` of :data:`_DEFAULTS` goes without."""
+    fields = ((name, value or authority) for name, value in _DEFAULTS.items())
+    return "".join(
+        f"{name}: {value}\r\n" for bit, (name, value) in enumerate(fields) if not given >> bit & 1
+    )
 
 
 @functools.lru_cache(256)
