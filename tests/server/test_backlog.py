@@ -28,6 +28,27 @@ def test_who_waits_is_given_and_who_comes_later_refused() -> None:
         assert late.connect_ex(address) == errno.ECONNREFUSED
 
 
+class Reporting(socket.socket):
+    """Tells first of somebody who has left, as BSD does."""
+
+    left = 1
+
+    def accept(self) -> tuple[socket.socket, object]:
+        if self.left:
+            self.left -= 1
+            raise ConnectionAbortedError(errno.ECONNABORTED, "it was aborted")
+        return super().accept()
+
+
+def test_who_left_while_waiting_stands_in_nobodys_way() -> None:
+    sock = listening()
+    waiting = socket.create_connection(sock.getsockname())
+    last = asyncio.run(accept_last(Reporting(fileno=sock.detach())))
+    assert [one.getpeername() for one in last] == [waiting.getsockname()]
+    for one in (*last, waiting):
+        one.close()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the system has no filter of sockets")
 async def test_who_comes_while_the_last_are_accepted_is_not_let_in_but_refused() -> None:
     sock = listening()

@@ -76,3 +76,28 @@ async def test_a_request_that_takes_too_long_is_given_up(
     assert caplog.messages == ["1 request is not waited for any longer"]
     assert listening.fileno() == -1
     writer.close()
+
+
+async def test_an_answer_that_nobody_takes_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(http, "GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(http, "_IDLE_SECONDS", 0.05)
+    answered = asyncio.Event()
+
+    async def much(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send_bytes(send, 200, bytes(32 * 1024 * 1024), "text/plain")
+        answered.set()
+
+    listening = bind("127.0.0.1", 0)
+    server = HttpServer(much, listening)
+    await server.start()
+    _, writer = await asyncio.open_connection(*listening.getsockname())
+    writer.write(ASKED)
+    await answered.wait()
+    async with asyncio.timeout(10):
+        await server.stop()
+    assert caplog.messages == ["1 request is not waited for any longer"]
+    writer.transport.abort()
+    while server._state.connections:  # noqa: ASYNC110 - the server gives no event for its last one
+        await asyncio.sleep(0.001)

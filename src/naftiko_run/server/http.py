@@ -144,7 +144,8 @@ class HttpServer:
         for connection in list(self._state.connections):
             connection.shutdown()
         if not await self._left(GRACE_SECONDS):
-            number = len(self._state.tasks)
+            # One that is answered, and whose caller takes nothing of it, is a connection alone.
+            number = max(len(self._state.tasks), len(self._state.connections))
             are = "request is" if number == 1 else "requests are"
             _log.error("%s %s not waited for any longer", number, are)
             for task in self._state.tasks:
