@@ -370,7 +370,7 @@ def test_names_without_number_cost_next_to_nothing(recorded: Recorded) -> None:
     form = "application/x-www-form-urlencoded"
     answer = ask(recorded.faces.keys, "POST", "/v1/apis", pairs, content_type=form)
     assert errors(answer) == [("body", "has more than 1000 names")]
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20  # compared with each other they would take minutes
     few = {f"extarnalId{n}": n for n in range(900)}
     found = ask(recorded.faces.keys, "POST", "/v1/apis/api_1/keys", few).problem(400)
     assert 10 <= len(found["errors"]) <= 50
@@ -392,7 +392,7 @@ def test_a_slow_request_is_answered_and_holds_nobody_up(recorded: Recorded) -> N
             slow.send(data[index : index + 10])
             began = time.monotonic()
             assert ask(recorded.faces.keys, "GET", "/healthz").status == 200
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 20
         assert slow.read("POST").status == 200
     assert recorded.upstream.last.json == {"name": "slow"}
 

@@ -520,7 +520,7 @@ async def test_a_client_that_listens_is_told_of_the_end_and_does_not_delay_it(
             began = time.monotonic()
             process.signal(signal.SIGTERM)
             assert [event async for event in changes] == [], "the stream ends, without an error"
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 20, "it is not waited for as requests are"
         assert process.wait() == 0
 
 

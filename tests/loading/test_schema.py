@@ -1,5 +1,6 @@
 """The schemas of the language: what they refuse, in which words, and what they let pass."""
 
+import json
 import re
 import sys
 import time
@@ -275,7 +276,7 @@ def test_every_closed_mapping_has_a_title_somewhere() -> None:
 
 @pytest.mark.parametrize("language", PUBLISHED)
 def test_each_accepted_deviation_names_its_rule(language: str) -> None:
-    changes = schema.deviations(language)
+    changes = json.loads(schema._text(PUBLISHED[language]))["changes"]
     rule = re.compile(r"R-[A-Z]+-\d+|section \d+|authentication|forms")
     assert [change for change in changes if not rule.fullmatch(change["rule"])] == []
     repeated = Counter(change["path"] for change in changes if not change["path"].endswith("/-"))

@@ -34,7 +34,6 @@ Take = Callable[[], Event]
 
 Kind = type[object]
 SCALAR: Kind = yaml.ScalarEvent
-ALIAS: Kind = yaml.AliasEvent
 MAPPING: Kind = yaml.MappingStartEvent
 MAPPING_END: Kind = yaml.MappingEndEvent
 LIST: Kind = yaml.SequenceStartEvent

@@ -100,10 +100,6 @@ class Source:
         assert self.cut is not None  # noqa: S101 - asked only where there is one
         return _cut_finding(self._lines, self.cut, severity)
 
-    def locate(self, path: DocPath, *, key: bool = False) -> tuple[int, int]:
-        """Return line and column, from 1, of a value or its key, or of the nearest one above."""
-        return self._lines.position(self._positions.find(self.text, path, key=key)[0])
-
     def line(self, number: int) -> str:
         """Return one line of the text, counted from 1."""
         return self._lines.line(number)

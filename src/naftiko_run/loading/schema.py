@@ -46,12 +46,6 @@ def document(name: str) -> dict[str, Any]:
     return whole
 
 
-def deviations(language: str = "naftiko") -> list[Mapping[str, Any]]:
-    """Return the table of the accepted deviations; each has ``rule``, ``op`` and ``path``."""
-    changes: list[Mapping[str, Any]] = json.loads(_text(_PUBLISHED[language]))["changes"]
-    return changes
-
-
 def check(source: Source, *, strict: bool) -> list[Finding]:
     """Compare a document with the schema of its language.
 
