@@ -1035,6 +1035,18 @@ def test_certificates_that_cannot_be_read_are_told_at_once(
     )
 
 
+def test_a_file_and_a_folder_of_certificates_are_told_apart_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "authority.pem"
+    file.touch()
+    for variable, path, why in (
+        ("SSL_CERT_FILE", tmp_path, "Is a directory"),
+        ("SSL_CERT_DIR", file, "Not a directory"),
+    ):
+        with pytest.raises(NaftikoError) as caught:
+            create_client(LIMITS, engine="httptools", environ={variable: str(path)})
+        assert str(caught.value) == f"{variable}: cannot read {path}: {why}"
+
+
 async def test_certificates_that_cannot_be_read_are_no_matter_without_tls(
     authority: upstreams.Authority, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -84,14 +84,18 @@ def check_roots(environ: Mapping[str, str]) -> None:
     Raises:
         NaftikoError: with the variable and the path.
     """
-    named = [("SSL_CERT_FILE", environ.get("SSL_CERT_FILE", ""))]
-    named += [("SSL_CERT_DIR", folder) for folder in environ.get("SSL_CERT_DIR", "").split(":")]
-    for variable, path in named:
-        if path:
-            try:
-                os.close(os.open(path, os.O_RDONLY))
-            except OSError as error:
-                raise _unreadable(variable, path, error) from error
+    file = environ.get("SSL_CERT_FILE", "")
+    if file:
+        try:
+            with Path(file).open("rb") as opened:
+                opened.read(1)  # a folder can be opened
+        except OSError as error:
+            raise _unreadable("SSL_CERT_FILE", file, error) from error
+    for folder in filter(None, environ.get("SSL_CERT_DIR", "").split(":")):
+        try:
+            os.scandir(folder).close()
+        except OSError as error:
+            raise _unreadable("SSL_CERT_DIR", folder, error) from error
 
 
 def trusted_roots(environ: Mapping[str, str]) -> tuple[str, ...]:
