@@ -139,6 +139,14 @@ async def test_who_expects_to_be_asked_for_the_body_is_asked() -> None:
         assert (await line.ask(b"{}"))[1] == b"/? {}"
 
 
+async def test_an_older_client_does_not_know_what_it_would_be_told_to_go_on_with() -> None:
+    async with connected(echo) as line:
+        fields = b"expect: 100-continue\r\ncontent-length: 2\r\n\r\n"
+        line.writer.write(b"POST / HTTP/1.0\r\n" + HEAD + fields)
+        await line.begun()
+        assert (await line.ask(b"{}"))[1] == b"/? {}"
+
+
 async def test_an_older_client_gets_its_answer_and_the_end_of_the_connection() -> None:
     async def parts(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -173,6 +181,33 @@ async def test_an_upgrade_is_not_made_and_what_follows_it_is_no_request() -> Non
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert answer.count(b"HTTP/1.1") == 1
         assert b"connection: close" in answer
+
+
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [
+        (b"content-length: 20005", b"12345" + bytes(20_000)),
+        (b"transfer-encoding: chunked", b"12345"),
+    ],
+)
+@pytest.mark.parametrize("pause", [False, True])
+async def test_the_body_of_a_request_for_an_upgrade_is_read(
+    framing: bytes, body: bytes, *, pause: bool
+) -> None:
+    async with connected(echo) as line:
+        fields = b"connection: upgrade, http2-settings\r\nupgrade: h2c\r\n%s\r\n\r\n" % framing
+        sent = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) if b"chunked" in framing else body
+        line.writer.write(b"GET /before HTTP/1.1\r\n" + HEAD + b"\r\n")
+        line.writer.write(b"POST /a HTTP/1.1\r\n" + HEAD + fields)
+        if pause:
+            assert (await line.answer())[1] == b"/before? "
+        line.writer.write(sent + b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        if not pause:
+            assert (await line.answer())[1] == b"/before? "
+        head, content = await line.answer()
+        assert content == b"/a? " + body
+        assert b"connection: close" in head
+        assert await line.rest() == b""
 
 
 @pytest.mark.parametrize("value", [b"a\r\nset-cookie: b=c", b"a\nb", b"a\0b"])
@@ -326,6 +361,19 @@ async def test_who_still_sends_a_body_gets_the_last_answer_of_a_connection() -> 
         assert await line.rest() == b""
 
 
+async def test_the_rest_of_a_body_is_read_that_was_answered_early() -> None:
+    async def at_once(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send_bytes(send, 404, b"not here", "text/plain")
+
+    size = 1024 * 1024
+    async with connected(at_once) as line:
+        for _ in range(2):
+            line.writer.write(
+                b"POST / HTTP/1.1\r\n" + HEAD + b"content-length: %d\r\n\r\n" % size + bytes(size)
+            )
+            assert (await line.answer())[1] == b"not here"
+
+
 @pytest.mark.parametrize("last", [b"", b"connection: close\r\n"])
 async def test_who_takes_nothing_of_an_answer_loses_it(
     monkeypatch: pytest.MonkeyPatch, last: bytes
@@ -360,3 +408,34 @@ async def test_what_was_answered_is_sent_before_a_wrong_request_closes_the_conne
         line.writer.write(b"\0\0 HTTP\r\n\r\n")
         assert (await line.answer())[1] == b"/2? "
         assert (await line.rest()).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("number", [1, 3])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        b"\0\0 HTTP\r\n\r\n",
+        b"GET /x HTTP/1.1\r\nx: " + b"x" * 90_000,
+        b"POST /x HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nx\r\n",
+    ],
+)
+async def test_what_came_before_a_wrong_request_is_answered(wrong: bytes, number: int) -> None:
+    go_on = asyncio.Event()
+
+    async def waits(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await go_on.wait()
+        await send_bytes(send, 200, b"right", "text/plain")
+
+    async with connected(waits) as line:
+        line.writer.write(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n" * number + wrong)
+        await line.begun()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        go_on.set()
+        for _ in range(number):
+            head, content = await line.answer()
+            assert content == b"right"
+        # Where there was room to read it in its turn, what is wrong is told.
+        rest = await line.rest()
+        assert b"connection: close" in (rest or head)
+        assert rest[:13] in (b"", b"HTTP/1.1 400 ", b"HTTP/1.1 431 ")

@@ -14,7 +14,8 @@ import logging
 import socket
 import struct
 from collections import deque
-from typing import Any, Final, cast
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, cast
 from urllib.parse import unquote
 
 import httptools
@@ -66,6 +67,7 @@ class HttpProtocol(asyncio.Protocol):
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._expects = False
+        self._upgrades = False
         self._coming: Exchange | None = None
         self._answering: Exchange | None = None
         self._queue: deque[Exchange] = deque()
@@ -140,12 +142,9 @@ class HttpProtocol(asyncio.Protocol):
         messages = self._messages
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # Nothing is served here that a connection could be upgraded to; what follows belongs
-            # to the protocol that was asked for.
-            self.last = True
-            self._rest = _NOTHING
-            self._hold_reading()
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decline(data[upgrade.args[0] :])
+            return
         except httptools.HttpParserError:
             self._refuse(Problem(400, "this is no HTTP/1.1 request"))
             return
@@ -168,6 +167,24 @@ class HttpProtocol(asyncio.Protocol):
             self.data_received(piece)
         if not self._rest and self._reading and not self._transport.is_closing():
             self._transport.resume_reading()
+
+    def _decline(self, rest: bytes | memoryview) -> None:
+        """Read the body of a request whose upgrade is not made (RFC 9110 section 7.8).
+
+        The parser takes it for the protocol that was asked for, as all that follows, and has to be
+        another one. What follows is not read.
+        """
+        fields = [field for field in self._headers if field[0] in _FRAMING]
+        self._parser = httptools.HttpRequestParser(_Body(self.on_body, self._declined))
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        head = b"".join(b"%s: %s\r\n" % field for field in fields)
+        self._parser.feed_data(b"POST / HTTP/1.1\r\nconnection: close\r\n%s\r\n" % head)
+        self.data_received(rest)
+
+    def _declined(self) -> None:
+        self._upgrades = False
+        self.on_message_complete()
+        self._read_no_more()
 
     def eof_received(self) -> None:
         """Close, as nobody reads what would be answered from now on."""
@@ -207,6 +224,9 @@ class HttpProtocol(asyncio.Protocol):
             if version != "1.0":
                 raise ValueError(f"HTTP/{version} is not spoken here")
             scope["http_version"] = version
+            keep = self._expects = False  # RFC 9110 section 10.1.1
+        if parser.should_upgrade():
+            self._upgrades = True
             keep = False
         _target(self._url, scope)
         scope["headers"] = self._headers
@@ -223,13 +243,15 @@ class HttpProtocol(asyncio.Protocol):
         exchange = self._coming
         if exchange is not None:
             exchange.feed(body)
-            if exchange.size > BUFFERED:
+            if exchange.size > BUFFERED and not exchange.complete:
                 self._hold_reading()
             if STREAMED in exchange.scope and not exchange.complete:
                 self._size = 0
 
     def on_message_complete(self) -> None:
         """Expect the next head."""
+        if self._upgrades:
+            return  # its body comes yet
         self._in_head = True
         self._messages += 1
         exchange, self._coming = self._coming, None
@@ -306,6 +328,10 @@ class HttpProtocol(asyncio.Protocol):
         if self._reading and not self._transport.is_closing():
             self._reading = False
             self._transport.pause_reading()
+
+    def _read_no_more(self) -> None:
+        self._rest = _NOTHING
+        self._hold_reading()
 
     def _next(self) -> None:
         if self._queue and self._answering is None and self._drain is None:
@@ -392,17 +418,34 @@ class HttpProtocol(asyncio.Protocol):
     def _refuse(self, problem: Problem) -> None:
         if self._transport.is_closing():
             return
-        answering = self._answering
-        own = answering is None or (answering is self._coming and not answering.started)
-        if self._queue or not own:
-            # Another request of this connection is being answered: nothing may come between.
-            self._abort()
+        if self._queue and self._queue[-1] is self._coming:
+            self._queue.pop()
+        ahead = self._queue[-1] if self._queue else self._answering
+        if ahead is not None and ahead is not self._coming:
+            # Those before it were right, and are answered. The last one closes the connection.
+            ahead.keep = False
+            self.due = _NEVER
+            self._read_no_more()
             return
-        if answering is not None:
-            answering.lose()
+        if ahead is not None:
+            if ahead.started:
+                # Nothing may come within an answer.
+                self._abort()
+                return
+            ahead.lose()
         fields, body = _written(problem)
         self.write(b"%s%sconnection: close\r\n\r\n%s" % (status_line(problem.status), fields, body))
         self._close()
+
+
+_FRAMING: Final = frozenset((b"content-length", b"transfer-encoding"))
+
+
+class _Body(NamedTuple):
+    """What a parser tells that reads a body alone."""
+
+    on_body: Callable[[bytes], None]
+    on_message_complete: Callable[[], None]
 
 
 def _address(name: object) -> tuple[str, int] | None:
