@@ -11,11 +11,13 @@ import asyncio
 import functools
 import re
 from collections.abc import Callable
+from itertools import chain
 from typing import Final, cast
 
 from naftiko_run.consumes.engines import coding, faults, urls
 from naftiko_run.consumes.engines.connection import Connection, NotHttpError, Origin, UnsentError
 from naftiko_run.consumes.engines.deadlines import Deadlines
+from naftiko_run.consumes.engines.kept import Kept
 from naftiko_run.consumes.engines.pool import (
     ClosedError,
     ConnectTimeoutError,
@@ -48,9 +50,6 @@ Site = tuple[str, str, int]
 """An origin as URLs name it: scheme, host and port."""
 Origins = dict[Site, Origin]
 _MOST_ORIGINS: Final = 1024
-_MOST_KEPT: Final = 1024
-_LONGEST_KEPT: Final = 1024
-"""How many heads of requests are kept as they were written, and of URLs of what length."""
 _FAILURES: Final = (
     coding.BodyError,
     ClosedError,
@@ -259,8 +258,7 @@ def _ascii(host: str) -> str:
 
 def _head(request: Request) -> tuple[Site, bytes]:
     """Write all but the body; raises :class:`ValueError` where it would be no HTTP."""
-    read = _begun if len(request.url) <= _LONGEST_KEPT else _begun.__wrapped__
-    site, head = read(request.method, request.url, request.headers)
+    site, head = _heads[request.method, request.url, request.headers]
     if request.body:
         return site, b"%sContent-Length: %d\r\n\r\n" % (head, len(request.body))
     if request.method in _WITH_CONTENT:
@@ -273,18 +271,18 @@ def _streamed_head(request: Request, upload: Upload) -> tuple[Site, bytes]:
 
     Raises :class:`ValueError` where it would be no HTTP.
     """
-    site, head = _begun.__wrapped__(request.method, request.url, request.headers)
+    site, head = _heads[request.method, request.url, request.headers]
     if upload.length is None:
         return site, head + b"Transfer-Encoding: chunked\r\n\r\n"
     return site, b"%sContent-Length: %d\r\n\r\n" % (head, upload.length)
 
 
-@functools.lru_cache(_MOST_KEPT)
-def _begun(method: str, url: str, headers: Headers) -> tuple[Site, bytes]:
+def _begun(key: tuple[str, str, Headers]) -> tuple[Site, bytes]:
     """Write what does not depend on the body: many requests differ by nothing else."""
+    method, url, headers = key
     parts = urls.split(url)
     site = parts.scheme, parts.host, parts.port
-    given, fields = _fields(headers)
+    given, fields = _field_lines[headers]
     defaults = _defaults(_authority(*site), given & ~_AUTHORIZATION)
     head = f"{_token(method)} {parts.target} HTTP/1.1\r\n{defaults}{fields}"
     if parts.user and not given & _AUTHORIZATION:
@@ -307,7 +305,6 @@ def _defaults(authority: str, given: int) -> str:
     )
 
 
-@functools.lru_cache(256)
 def _fields(headers: Headers) -> tuple[int, str]:
     given, lines = 0, []
     for name, value in headers:
@@ -321,6 +318,14 @@ def _fields(headers: Headers) -> tuple[int, str]:
             raise ValueError("a control character")
         lines.append(f"{name}: {value}\r\n")
     return given, "".join(lines)
+
+
+def _size(headers: Headers) -> int:
+    return sum(map(len, chain.from_iterable(headers)))
+
+
+_field_lines = Kept(_fields, _size)
+_heads = Kept(_begun, lambda key: len(key[0]) + len(key[1]) + _size(key[2]))
 
 
 @functools.lru_cache(1024)
