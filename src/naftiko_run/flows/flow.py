@@ -92,14 +92,9 @@ def told(headers: Headers) -> tuple[str, Headers]:
         name = header[0]
         if name == "content-type":
             media_type = media_type or header[1]
-        elif _is_passed(name):
+        elif name in _PASSED_HEADERS or name.startswith(_PASSED_PREFIX):
             passed += (header,)
     return media_type, passed
-
-
-@lru_cache(1024)
-def _is_passed(name: str) -> bool:
-    return name in _PASSED_HEADERS or name.startswith(_PASSED_PREFIX)
 
 
 class CallFlow(Struct, frozen=True):

@@ -7,7 +7,6 @@ and not a byte came that nobody asked for. Whatever else happens closes it.
 
 import asyncio
 import contextlib
-import functools
 import re
 import socket
 import ssl
@@ -16,6 +15,7 @@ from typing import Any, Final, Protocol, cast
 import httptools
 
 from naftiko_run.consumes.engines import coding
+from naftiko_run.consumes.engines.kept import Kept
 from naftiko_run.consumes.engines.settings import TRANSFER
 from naftiko_run.together import Together
 from naftiko_run.types import Reply
@@ -310,7 +310,7 @@ class Connection(asyncio.Protocol):
         """Take a header field; those that follow the body are left out."""
         if self._headed:
             return
-        key, of_transfer = _named(name)
+        key, of_transfer = _names[name]
         if not of_transfer:
             self._headers.append((key, value.decode("latin-1")))
         elif key in self._framing:
@@ -410,11 +410,13 @@ class Connection(asyncio.Protocol):
             reply.set_exception(error)
 
 
-@functools.lru_cache(1024)
 def _named(name: bytes) -> tuple[str, bool]:
     """Give a field's name in lower case, and whether it is about the transfer alone."""
     key = name.decode("ascii").lower()
     return key, key in TRANSFER
+
+
+_names = Kept(_named, len)
 
 
 def renewed(connection: Connection) -> httptools.HttpResponseParser:

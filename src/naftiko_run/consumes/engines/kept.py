@@ -1,4 +1,4 @@
-"""What is made of parts of requests that come again and again, kept as long as it is small."""
+"""What is made of parts of messages that come again and again, kept where it is small."""
 
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
@@ -13,8 +13,8 @@ _LARGEST: Final = 4096
 class Kept(dict[K, V], Generic[K, V]):
     """Makes what is asked for the first time.
 
-    Callers decide much of what a request says: with a bound for their number alone, those that are
-    kept could take all memory. ``size`` is that of a key, in characters.
+    Others decide much of what a message says: with a bound for their number alone, parts that are
+    kept could take all memory. ``size`` is that of a key, in characters or bytes.
     """
 
     def __init__(self, make: Callable[[K], V], size: Callable[[K], int]) -> None:
