@@ -15,11 +15,14 @@ from naftiko_run.server.state import ServerState
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=[False, True], ids=["alone", "among many"], autouse=True)
-def _busy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=["asyncio", "uvloop", "uvloop, among many"])
+def anyio_backend(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> tuple[str, dict[str, bool]]:
     """Have answers written at once, or along with those of others as where many are under way."""
-    if request.param:
+    if request.param == "uvloop, among many":
         monkeypatch.setattr("naftiko_run.server.protocol.FEW", 0)
+    return "asyncio", {"use_uvloop": request.param != "asyncio"}
 
 
 HEAD = b"host: localhost\r\n"
@@ -290,6 +293,28 @@ async def test_an_application_hears_that_its_caller_went_away() -> None:
         await line.writer.drain()
         line.writer.close()
         await heard.wait()
+
+
+async def test_a_caller_who_is_gone_is_not_told_to_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    heard: list[str] = []
+    go_on = asyncio.Event()
+
+    async def asks_late(_scope: Scope, receive: Receive, _send: Send) -> None:
+        await go_on.wait()
+        heard.append((await receive())["type"])
+
+    async with connected(asks_late) as line:
+        fields = b"expect: 100-continue\r\ncontent-length: 2\r\n\r\n"
+        line.writer.write(b"POST / HTTP/1.1\r\n" + HEAD + fields)
+        await line.begun()
+        line.writer.transport.abort()
+        while line.state.connections:  # noqa: ASYNC110 - the server gives no event for that
+            await asyncio.sleep(0)
+        go_on.set()
+        while line.state.tasks:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert heard == ["http.disconnect"]
+    assert caplog.messages == []
 
 
 async def test_a_target_is_read_as_it_is_meant() -> None:

@@ -143,7 +143,7 @@ class Exchange:
     async def receive(self) -> Message:
         """Give the next part of the request (ASGI)."""
         self._asked = True
-        if self._expects and not self.started:
+        if self._expects and not (self.started or self.gone):
             self._expects = False
             self._line.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         while not (self.gone or self.complete):
