@@ -897,6 +897,17 @@ _EXPOSED = (
         "path: v1/ships",
     ),
     _code(
+        "W-PLACEHOLDER",
+        "A placeholder as other frameworks write it",
+        "':id', '<id>', '{+id}', '{id*}' and '{id?}' are read as '{id}'; in the path of a consumed"
+        " operation only where a parameter 'in: path' has that name.",
+        "Write '{id}'.",
+        """
+        path: /v1/ships/:imo
+        operations: [{method: GET, call: ships.get}]
+        """,
+    ),
+    _code(
         "W-ROUTE-PARAM-UNUSED",
         "A placeholder of a route that nothing uses",
         "Callers have to give it, but it changes nothing.",

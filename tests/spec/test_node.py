@@ -68,7 +68,7 @@ def test_values_are_read_by_kind(
     [
         (text, ["a"], "'x' must be a text, is a list"),
         (text, {"a": 1}, "'x' must be a text, is a mapping"),
-        (flag, "yes", "'x' must be true or false, is a text"),
+        (flag, "maybe", "'x' must be true or false, is a text"),
         (flag, 1, "'x' must be true or false, is a number"),
         (number, "80a", "'x' must be a whole number, is a text"),
         (number, True, "'x' must be a whole number, is a boolean"),

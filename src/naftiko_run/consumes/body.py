@@ -268,13 +268,21 @@ def _items(value: Json) -> list[Json]:
 
 
 _ENCODERS: Mapping[str, Encode] = {
-    "json": _as_json,
-    "form": _as_form,
-    "formurlencoded": _as_form,
-    "application/x-www-form-urlencoded": _as_form,
-    "multipart": _as_multipart,
-    "multipartform": _as_multipart,
-    "multipart/form-data": _as_multipart,
+    **dict.fromkeys(("json", "application/json"), _as_json),
+    **dict.fromkeys(
+        (
+            "form",
+            "formurlencoded",
+            "form-urlencoded",
+            "urlencoded",
+            "x-www-form-urlencoded",
+            "application/x-www-form-urlencoded",
+        ),
+        _as_form,
+    ),
+    **dict.fromkeys(
+        ("multipart", "multipartform", "multipart/form-data", "form-data"), _as_multipart
+    ),
 }
 
 

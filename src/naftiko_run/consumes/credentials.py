@@ -85,6 +85,9 @@ def compile_credentials(api: Consumes, scope: Scope) -> Credentials:
     scope = scope.using(f"authentication of '{api.namespace}'")
     compile_scheme = _SCHEMES.get(clause.type, _unsupported)
     credentials = compile_scheme(_Fields(clause, scope), clause)
+    if scope.unreadable:
+        refusal = f"the {scope.used_by} has no value: {scope.unreadable[0]} is not known"
+        return Credentials(refusal=refusal)
     if any(_CONTROL.search(value) for _, value in (*credentials.headers, *credentials.cookies)):
         refusal = f"the {scope.used_by} holds a control character such as a line end"
         return Credentials(refusal=refusal, unset=dict(scope.unset))

@@ -132,14 +132,17 @@ def _against(unit: Unit, promised: Semantics) -> Iterator[Finding]:
 
 def authentication(document: Document, root: Node) -> Iterator[Finding]:
     """Say where credentials are in the file, or go where everybody can read them."""
-    del document
+    variables = {name for bind in document.binds for name in bind.keys}
     for node in (*_consumed(root), *_exposed(root)):
         block = node.data.get("authentication")
         if not isinstance(block, dict):
             continue
         where = node.where.at("authentication")
         kind = str(block.get("type", "")).strip().lower()
-        yield from _literals(block, where, _SECRETS.get(kind, ()))
+        fields = (
+            f for f in _SECRETS.get(kind, ()) if str(block.get(f)).strip("$") not in variables
+        )
+        yield from _literals(block, where, fields)
         if kind == "oauth2":
             yield from _plain_addresses(block, where)
         if node.data.get("type") == "mcp" and node.data.get("transport") == "stdio":
@@ -151,9 +154,7 @@ def authentication(document: Document, root: Node) -> Iterator[Finding]:
             )
 
 
-def _literals(
-    block: Mapping[str, Json], where: Where, fields: tuple[str, ...]
-) -> Iterator[Finding]:
+def _literals(block: Mapping[str, Json], where: Where, fields: Iterable[str]) -> Iterator[Finding]:
     for field in fields:
         value = block.get(field)
         if isinstance(value, str) and value and not re.search(r"\{\{?|\$\{|\benv\.", value):

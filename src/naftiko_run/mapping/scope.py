@@ -19,6 +19,9 @@ from naftiko_run.spec.document import Where
 from naftiko_run.types import Binds
 
 _SCREAMING = re.compile(r"[A-Z][A-Z0-9_]*")
+_DOTTED = r"(?:[a-z][\w-]*\.)?[A-Z][A-Z0-9_]*"
+_UNBRACED = re.compile(rf"\$?({_DOTTED})|\{{({_DOTTED})\}}")
+_SHELL = re.compile(rf"\$\{{({_DOTTED})\}}")
 ARGUMENT_ROOTS = frozenset({"tools", "rest", "mcp"})
 """Roots that stand for the caller's arguments; the namespaces of adapters are added to them."""
 
@@ -36,6 +39,8 @@ class Scope(Struct):
     parameters: frozenset[str] = frozenset()
     used_by: str = ""
     unset: dict[str, str] = field(default_factory=dict)
+    unreadable: list[str] = field(default_factory=list)
+    """Placeholders whose filter nobody knows: what they stand in has no value."""
 
     def using(self, used_by: str, parameters: frozenset[str] = frozenset()) -> "Scope":
         """Return a scope for another text; its unset variables are its own."""
@@ -93,6 +98,7 @@ class Scope(Struct):
                     f"use one of {', '.join(FILTERS)}",
                 )
             )
+            self.unreadable.append(f"{{{{{placeholder.name} | {placeholder.filter}}}}}")
             return constant("")
         if self.is_variable(placeholder):
             return _secret(self.variable(placeholder.name, where), placeholder)
@@ -121,8 +127,31 @@ class Scope(Struct):
                 self.unset[name] = self.used_by
             return _secret(value or "", placeholder)
 
+        text = self._with_braces(text, where)
         value = compile_text(parse(text), resolve).evaluate({})
         return value if isinstance(value, str) else ""
+
+    def _with_braces(self, text: str, where: Where) -> str:
+        """Read as a variable what only lacks the braces of one: a name is nobody's credential."""
+        alone = _UNBRACED.fullmatch(text.strip())
+        name = (alone[1] or alone[2]) if alone else ""
+        if name and self._names_variable(name):
+            meant = f"{{{{{name}}}}}"
+        else:
+            meant = _SHELL.sub(
+                lambda found: f"{{{{{found[1]}}}}}" if self._names_variable(found[1]) else found[0],
+                text,
+            )
+        if meant != text:
+            self.report(
+                where.warning(
+                    "W-VAR-LITERAL", f"{text!r} is read as a variable", f"write {meant!r}"
+                )
+            )
+        return meant
+
+    def _names_variable(self, name: str) -> bool:
+        return name.startswith("env.") or self.binds.declares(name) or self._of_a_bind(name)
 
 
 def _secret(value: str, placeholder: Placeholder) -> Expression:

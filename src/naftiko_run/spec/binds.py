@@ -12,8 +12,17 @@ def read_binds(holder: Node) -> tuple[Bind, ...]:
             where=node.where,
             namespace=node.text("namespace") or node.key,
             location=node.text("location"),
-            keys={k: k if v is None else str(v) for k, v in (node.data.get("keys") or {}).items()},
+            keys=_keys(node.data.get("keys")),
         )
         for node in holder.entries("binds")
-        if isinstance(node.data.get("keys") or {}, dict) and not is_import(node, "binds")
+        if not is_import(node, "binds")
     )
+
+
+def _keys(written: object) -> dict[str, str]:
+    """Read names and what they are called outside; a list has names that are the same there."""
+    if isinstance(written, list):
+        return {name: name for name in written if isinstance(name, str)}
+    if not isinstance(written, dict):
+        return {}
+    return {k: k if v is None else str(v) for k, v in written.items()}

@@ -2,10 +2,18 @@
 
 from naftiko_run.spec import paths
 from naftiko_run.spec.authentication import read_authentication
-from naftiko_run.spec.document import UNSET, Body, ConsumedOperation, Consumes, ForEach, Import
+from naftiko_run.spec.document import (
+    UNSET,
+    Body,
+    ConsumedOperation,
+    Consumes,
+    ForEach,
+    Import,
+    Parameter,
+)
 from naftiko_run.spec.imports import is_import, read_import, read_loose_imports
 from naftiko_run.spec.media import is_media_type, read_max_binary_size
-from naftiko_run.spec.node import Node
+from naftiko_run.spec.node import Node, method_of
 from naftiko_run.spec.outputs import read_outputs
 from naftiko_run.spec.parameters import read_parameters
 from naftiko_run.types import Json
@@ -35,8 +43,9 @@ def read_consumes_block(node: Node) -> Consumes:
         for operation in resource.entries("operations")
         if operation.has("path")
     )
+    shared = read_parameters(node)
     operations = tuple(
-        _consumed_operation(operation, resource, absolute=style)
+        _consumed_operation(operation, resource, shared, absolute=style)
         for resource in resources
         for operation in resource.entries("operations")
     )
@@ -46,24 +55,30 @@ def read_consumes_block(node: Node) -> Consumes:
         base_uri=node.text("baseUri") or "",
         description=node.text("description") or "",
         authentication=read_authentication(node),
-        parameters=read_parameters(node),
+        parameters=shared,
         operations=operations,
     )
 
 
-def _consumed_operation(node: Node, resource: Node, *, absolute: bool) -> ConsumedOperation:
-    method = node.text("method")
-    if method is None:
+def _consumed_operation(
+    node: Node, resource: Node, shared: tuple[Parameter, ...], *, absolute: bool
+) -> ConsumedOperation:
+    method = method_of(node)
+    if not method:
         node.report(
             node.where.warning("W-OP-METHOD", "no 'method': GET is assumed", "add 'method: GET'")
         )
+    parameters = (*read_parameters(resource), *read_parameters(node))
+    path = paths.join(resource.text("path") or "", node.text("path") or "", absolute=absolute)
+    written = node if node.has("path") else resource
+    placed = {each.name for each in (*shared, *parameters) if each.location == "path"}
     return ConsumedOperation(
         where=node.where,
         name=node.text("name", "id") or node.key,
-        method=(method or "GET").strip().upper(),
-        path=paths.join(resource.text("path") or "", node.text("path") or "", absolute=absolute),
+        method=method or "GET",
+        path=paths.as_here(path, written.where.at("path"), node.report, placed),
         description=node.text("description", "label", "display") or "",
-        parameters=(*read_parameters(resource), *read_parameters(node)),
+        parameters=parameters,
         body=_body(node),
         raw_format=(node.text("outputRawFormat") or "json").strip().lower(),
         schema=node.text("outputSchema") or "",

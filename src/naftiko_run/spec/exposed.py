@@ -11,6 +11,8 @@ from naftiko_run.spec.node import Node, type_of
 from naftiko_run.spec.rest_adapter import read_forwards, read_rest_units
 from naftiko_run.spec.skill_adapter import read_skills
 
+_TYPES = ("rest", "mcp", "skill", "control")
+
 
 def read_exposes(capability: Node) -> tuple[Adapter, ...]:
     """Read the adapters of a capability, without those that are imported."""
@@ -18,7 +20,7 @@ def read_exposes(capability: Node) -> tuple[Adapter, ...]:
     for node in capability.entries("exposes"):
         if is_import(node, "exposes"):
             continue
-        kind = type_of(node)
+        kind = type_of(node) or (node.key.lower() if node.key.lower() in _TYPES else "")
         if kind == "rest":
             adapters.append(_adapter(node, kind, tuple(read_rest_units(node))))
         elif kind == "mcp":
@@ -37,8 +39,8 @@ def read_exposes(capability: Node) -> tuple[Adapter, ...]:
             node.report(
                 node.where.at("type").error(
                     "E-EXPOSES-TYPE",
-                    f"unknown exposes type {kind!r}",
-                    "use one of rest, mcp, skill, control",
+                    f"unknown exposes type {kind!r}" if kind else "this adapter has no 'type'",
+                    f"use one of {', '.join(_TYPES)}",
                 )
             )
     return tuple(adapters)

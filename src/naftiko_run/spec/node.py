@@ -9,6 +9,33 @@ from naftiko_run.findings import Finding
 from naftiko_run.spec.document import UNSET, Unset, Where
 from naftiko_run.types import Json
 
+_BOOLEANS = {
+    **dict.fromkeys(("true", "yes", "on"), True),
+    **dict.fromkeys(("false", "no", "off"), False),
+}
+_MARKS = {
+    "binds": ("namespace",),
+    "consumes": ("namespace", "baseUri"),
+    "exposes": ("type", "namespace"),
+    "resources": ("path", "uri"),
+    "operations": ("method", "call"),
+    "tools": ("call", "ref", "name"),
+    "steps": ("type", "call"),
+    "inputParameters": ("in", "type"),
+    "outputParameters": ("type", "mapping"),
+    "template": ("role", "content"),
+}
+"""Keys of an entry whose text shows that a mapping is one, and no map of several by name."""
+_METHODS = frozenset("GET HEAD POST PUT PATCH DELETE".split())
+_VALUE_TYPES = {
+    **dict.fromkeys(("int", "int32", "int64", "long"), "integer"),
+    **dict.fromkeys(("float", "double", "decimal"), "number"),
+    "bool": "boolean",
+    "list": "array",
+    **dict.fromkeys(("dict", "map"), "object"),
+}
+"""What other languages call the types of JSON."""
+
 
 class Node(Struct, frozen=True):
     """A mapping of the document; ``key`` is its name where a keyed map holds it.
@@ -53,10 +80,12 @@ class Node(Struct, frozen=True):
         return None
 
     def flag(self, *names: str) -> bool | None:
-        """Read a boolean."""
+        """Read a boolean, also one of YAML 1.1 (``yes``) or in quotes."""
         name, value = self._first(names)
         if value is None or isinstance(value, bool):
             return value
+        if isinstance(value, str) and (word := value.strip().lower()) in _BOOLEANS:
+            return _BOOLEANS[word]
         self._wrong(name, value, "true or false")
         return None
 
@@ -97,12 +126,18 @@ class Node(Struct, frozen=True):
         return ()
 
     def entries(self, *names: str) -> Iterator["Node"]:
-        """Read a collection of mappings: a list, or a map whose keys are the names."""
+        """Read a collection of mappings: a list, or a map whose keys are the names.
+
+        A single entry may stand there without either, where its own keys show it.
+        """
         name, value = self._first(names)
         if value is None:
             return
         if isinstance(value, list):
             pairs = [(index, "", item) for index, item in enumerate(value)]
+        elif isinstance(value, dict) and _is_entry(name, value):
+            yield Node(value, self.where.at(name), self.report)
+            return
         elif isinstance(value, dict):
             pairs = [(key, key, item) for key, item in value.items()]
         else:
@@ -119,7 +154,9 @@ class Node(Struct, frozen=True):
                     where.error(
                         "E-TYPE",
                         f"an entry of '{name}' must be a mapping, is {kind(item)}",
-                        "write its keys below it",
+                        f"write '- name: {item}'"
+                        if isinstance(item, str) and not key
+                        else "write its keys below it",
                     )
                 )
 
@@ -137,10 +174,31 @@ def kind(value: object) -> str:
     return "a list" if isinstance(value, list) else "a mapping"
 
 
+def _is_entry(name: str, value: Mapping[str, Any]) -> bool:
+    return any(isinstance(value.get(mark), str) for mark in _MARKS.get(name, ()))
+
+
+def value_type_of(node: Node) -> tuple[str, bool]:
+    """Read the type of a value as JSON calls it, and whether it may be null as well."""
+    written = node.data.get("type")
+    several = written if isinstance(written, list) else [written]
+    names = [each.strip().lower() for each in several if isinstance(each, str)]
+    name = next((each for each in names if each != "null"), "")
+    return _VALUE_TYPES.get(name, name), isinstance(written, list) and "null" in names
+
+
 def type_of(node: Node) -> str:
     """Read the type in lower case; it is empty where none is written as a text."""
     value = node.data.get("type")
     return value.strip().lower() if isinstance(value, str) else ""
+
+
+def method_of(node: Node) -> str:
+    """Read an HTTP method; in a map of operations its key may be it. It is empty without one."""
+    written = node.text("method")
+    if written is None and node.key.upper() in _METHODS:
+        return node.key.upper()
+    return (written or "").strip().upper()
 
 
 def first_written(node: Node, *names: str) -> Any:  # noqa: ANN401 - a JSON value or UNSET

@@ -1,7 +1,7 @@
 """Reads ``outputParameters``: the shape of an answer, and what each part of it is taken from."""
 
 from naftiko_run.spec.document import UNSET, Output
-from naftiko_run.spec.node import Node, first_written, type_of
+from naftiko_run.spec.node import Node, first_written, value_type_of
 
 
 def read_outputs(holder: Node) -> tuple[Output, ...]:
@@ -21,7 +21,7 @@ def _output(node: Node) -> Output:
     return Output(
         where=node.where,
         name=name,
-        type=type_of(node),
+        type=value_type_of(node)[0],
         mapping=mapping,
         value=value,
         properties=(

@@ -1,7 +1,7 @@
 """Reads ``inputParameters``: what an operation, a tool or a resource is given."""
 
 from naftiko_run.spec.document import Parameter
-from naftiko_run.spec.node import Node, first_written, type_of
+from naftiko_run.spec.node import Node, first_written, value_type_of
 
 SCHEMA_KEYWORDS = (
     "items",
@@ -69,6 +69,7 @@ def read_parameter(node: Node) -> Parameter | None:
         )
         return None
     required = node.data.get("required")
+    json_type, nullable = value_type_of(node)
     schema = {k: node.data[k] for k in SCHEMA_KEYWORDS if node.data.get(k) is not None}
     if isinstance(required, list):
         schema["required"] = required  # JSON Schema's: which members an object must have
@@ -76,14 +77,14 @@ def read_parameter(node: Node) -> Parameter | None:
         where=node.where,
         name=name,
         location=(node.text("in") or "").strip().lower(),
-        type=type_of(node),
-        required=required if isinstance(required, bool) else None,
+        type=json_type,
+        required=None if isinstance(required, list) else node.flag("required"),
         description=node.text("description") or "",
         # Where both stand, 'const' goes first, as it did in the version that had it.
         value=first_written(node, "const", "value", "template"),
         constant=node.data.get("const") is not None,
         default=node.raw("default"),
-        nullable=node.data.get("nullable") is True,
+        nullable=nullable or node.data.get("nullable") is True,
         mapping=node.text("mapping") or "",
         schema=schema,
     )

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from naftiko_run.spec import paths
 from naftiko_run.spec.document import Forward, Unit
-from naftiko_run.spec.node import Node
+from naftiko_run.spec.node import Node, method_of
 from naftiko_run.spec.parameters import read_parameters
 from naftiko_run.spec.units import own_name, read_unit
 
@@ -19,6 +19,8 @@ def read_forwards(node: Node) -> Iterator[Forward]:
         if block is None:
             continue
         path = paths.join(resource.text("path") or "", "") or "/"
+        told = quiet if resource.has("operations") else node
+        path = paths.as_here(path, resource.where.at("path"), told.report)
         target = (block.text("targetNamespace") or "").strip()
         problem = block.where.error(
             "E-FORWARD",
@@ -34,7 +36,7 @@ def read_forwards(node: Node) -> Iterator[Forward]:
             name=own_name(resource),
             description=resource.text("description", "label", "display") or "",
             methods=frozenset(
-                (operation.text("method") or "GET").strip().upper()
+                method_of(operation) or "GET"
                 for operation in resource.entries("operations")
                 if paths.join(path, operation.text("path") or "") == path
             ),
@@ -49,6 +51,7 @@ def read_rest_units(node: Node) -> Iterator[Unit]:
         base = resource.text("path") or ""
         for operation in resource.entries("operations"):
             path = paths.join(base, operation.text("path") or "")
+            written = operation if operation.has("path") else resource
             if base and base[0] not in "/?":
                 node.report(
                     resource.where.at("path").warning(
@@ -57,8 +60,8 @@ def read_rest_units(node: Node) -> Iterator[Unit]:
                 )
             yield read_unit(
                 operation,
-                method=(operation.text("method") or "GET").strip().upper(),
-                path=path or "/",
+                method=method_of(operation) or "GET",
+                path=paths.as_here(path, written.where.at("path"), node.report) or "/",
                 inherited=(*shared, *read_parameters(resource)),
                 named=resource,
             )

@@ -1,5 +1,6 @@
 """Reads ``steps``, the scripts in them, and the ``mappings`` of their results."""
 
+from naftiko_run.spec.clauses import read_with
 from naftiko_run.spec.document import Script, Step, StepMapping
 from naftiko_run.spec.node import Node, type_of
 
@@ -10,14 +11,13 @@ def read_steps(node: Node) -> tuple[Step, ...]:
 
 
 def _step(node: Node) -> Step:
-    clause = node.data.get("with")
     kind = type_of(node) or "call"
     return Step(
         where=node.where,
         name=node.text("name") or node.key,
         type=kind,
         call=node.text("call"),
-        arguments=clause if isinstance(clause, dict) else {},
+        arguments=read_with(node)[0],
         index=node.text("index") or "",
         match=node.text("match") or "",
         lookup_value=node.text("lookupValue") or "",

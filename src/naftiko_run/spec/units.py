@@ -1,8 +1,11 @@
 """Reads a unit, which is one thing that runs: a REST operation, a tool, a resource or a flow."""
 
+from msgspec.structs import replace
+
 from naftiko_run.findings import Finding
+from naftiko_run.spec.clauses import read_with
 from naftiko_run.spec.document import Hints, Parameter, Semantics, Unit
-from naftiko_run.spec.node import Node
+from naftiko_run.spec.node import Node, kind
 from naftiko_run.spec.outputs import is_mock, read_outputs
 from naftiko_run.spec.parameters import read_parameters
 from naftiko_run.spec.responses import read_responses
@@ -18,12 +21,9 @@ def read_unit(
     named: Node | None = None,
 ) -> Unit:
     """Read a unit; ``method`` and ``path`` are a REST operation's, ``named`` lends its name."""
-    clause = node.data.get("with")
-    if clause is not None and not isinstance(clause, dict):
-        node.report(node.where.at("with").error("E-TYPE", "'with' must be a mapping"))
-        clause = None
+    clause, unreadable = read_with(node)
     own = read_parameters(node)
-    call = node.text("call") if isinstance(node.data.get("call"), str) else None
+    call = (node.text("call") or "").strip() if isinstance(node.data.get("call"), str) else None
     steps = read_steps(node)
     ref = node.text("ref")
     outputs = read_outputs(node)
@@ -36,11 +36,13 @@ def read_unit(
         method=method,
         path=path,
         call=call or None,
-        arguments=clause or {},
+        arguments=clause,
         parameters=(*inherited, *own),
         outputs=outputs,
         hints=_hints(node),
-        problem=None if call or steps or ref or mock else _nothing_to_run(node),
+        problem=unreadable
+        or _unreadable_step(node)
+        or (None if call or steps or ref or mock else _nothing_to_run(node)),
         steps=steps,
         mappings=read_mappings(node),
         ref=ref,
@@ -55,7 +57,19 @@ def own_name(node: Node | None) -> str:
     return (node.text("name") or node.key) if node else ""
 
 
+def _unreadable_step(node: Node) -> Finding | None:
+    quiet = replace(node, report=lambda _: None)  # what else is wrong with steps is said of them
+    problems = (read_with(step)[1] for step in quiet.entries("steps"))
+    return next((problem for problem in problems if problem is not None), None)
+
+
 def _nothing_to_run(node: Node) -> Finding:
+    if node.data.get("call") is not None:
+        return node.where.at("call").error(
+            "E-CALL-SYNTAX",
+            f"'call' must be a text, is {kind(node.data['call'])}",
+            "write 'call: <namespace>.<operation>'",
+        )
     return node.where.error(
         "E-CALL-MISSING",
         "nothing to call: this unit has no 'call'",
