@@ -1,6 +1,7 @@
 """What a connection does with requests and answers, byte for byte, over a real socket."""
 
 import asyncio
+import socket
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -314,6 +315,25 @@ async def test_a_caller_who_is_gone_is_not_told_to_go_on(caplog: pytest.LogCaptu
         while line.state.tasks:  # noqa: ASYNC110
             await asyncio.sleep(0)
     assert heard == ["http.disconnect"]
+    assert caplog.messages == []
+
+
+async def test_a_caller_may_close_while_the_last_answer_is_written(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    callers: list[socket.socket] = []
+
+    async def closed_meanwhile(_scope: Scope, _receive: Receive, send: Send) -> None:
+        callers.pop().close()
+        await send_bytes(send, 404, b"not here", "text/plain")
+
+    async with connected(closed_meanwhile) as line:
+        callers.append(socket.create_connection(line.writer.get_extra_info("peername")))
+        fields = b"connection: close\r\ncontent-length: 2\r\n\r\n"
+        callers[0].sendall(b"POST / HTTP/1.1\r\n" + HEAD + fields)
+        await line.begun()
+        while line.state.tasks or len(line.state.connections) > 1:  # noqa: ASYNC110
+            await asyncio.sleep(0)
     assert caplog.messages == []
 
 

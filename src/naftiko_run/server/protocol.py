@@ -10,6 +10,7 @@ ahead of their turn wait as the bytes that they came as; and who takes nothing o
 """
 
 import asyncio
+import contextlib
 import logging
 import socket
 import struct
@@ -303,7 +304,8 @@ class HttpProtocol(asyncio.Protocol):
         if exchange is self._coming and not exchange.keep:
             # RFC 9112 section 9.6: closed now, a caller who still sends would lose the answer.
             self.flush()
-            self._transport.write_eof()
+            with contextlib.suppress(OSError):  # the caller closed it meanwhile
+                self._transport.write_eof()
             self.due = self._loop.time() + LINGER_SECONDS
             self.resume_reading()
         elif not exchange.keep:
