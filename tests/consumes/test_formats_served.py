@@ -101,7 +101,8 @@ def test_a_schema_file_lies_beside_the_document(tmp_path: Path) -> None:
     (tmp_path / "ship.proto").write_text(PROTO, encoding="utf-8")
     each = served(tmp_path, "outputRawFormat: protobuf, outputSchema: ./ship.proto")
     assert each.findings == []
-    assert each.call(SENT) == Outcome(200, b'{"imo":"IMO-1"}', "application/json")
+    told = Outcome(200, b'{"imo":"IMO-1"}', "application/json", written=True)
+    assert each.call(SENT) == told
     assert (tmp_path / "ship.proto").resolve() in each.loaded.files
 
 
