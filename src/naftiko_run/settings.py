@@ -14,8 +14,16 @@ class UsageError(Exception):
     """A wrong use of the command line: one line for people, exit status 2."""
 
 
+SERVING = ("serve",)
+CALLING = ("serve", "call", "stdio")
+
+
 class Option(Struct, frozen=True, kw_only=True):
-    """One option: its flag, environment variable, and what ``--help`` says of it."""
+    """One option: its flag, environment variable, and what ``--help`` says of it.
+
+    ``of`` are the commands that it changes, where not all. The others take it and say nothing of
+    it, so that the arguments of one command fit the next.
+    """
 
     flag: str
     environment: str = ""
@@ -23,6 +31,7 @@ class Option(Struct, frozen=True, kw_only=True):
     repeat: bool = False
     switch: bool = False
     help: str = ""
+    of: tuple[str, ...] = ()
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -66,6 +75,7 @@ OPTIONS: tuple[Option, ...] = (
         environment="NAFTIKO_SANDBOX_DATABASE",
         metavar="FILE",
         help="keep the sandbox's state in a file instead of in memory",
+        of=CALLING,
     ),
     Option(
         flag="--import-path",
@@ -79,12 +89,14 @@ OPTIONS: tuple[Option, ...] = (
         environment="NAFTIKO_WORKERS",
         metavar="N",
         help="serve with several processes on the same ports (default 1)",
+        of=SERVING,
     ),
     Option(
         flag="--watch",
         environment="NAFTIKO_WATCH",
         switch=True,
         help="serve new, changed and removed files without a restart",
+        of=SERVING,
     ),
     Option(flag="--strict", environment="NAFTIKO_STRICT", switch=True, help="warnings are errors"),
     Option(
@@ -99,24 +111,28 @@ OPTIONS: tuple[Option, ...] = (
         metavar="NAME",
         repeat=True,
         help="accept requests for this host name besides this machine's own; '*' accepts all",
+        of=SERVING,
     ),
     Option(
         flag="--timeout",
         environment="NAFTIKO_TIMEOUT",
         metavar="SECONDS",
         help=f"time limit of one upstream call (default {DEFAULT_TIMEOUT:g})",
+        of=CALLING,
     ),
     Option(
         flag="--log-level",
         environment="NAFTIKO_LOG_LEVEL",
         metavar="LEVEL",
         help="debug, info, warning or error (default warning); info shows each request",
+        of=("serve", "stdio"),
     ),
     Option(
         flag="--log-format",
         environment="NAFTIKO_LOG_FORMAT",
         metavar="FORMAT",
         help="text or json (default text); logs go to stderr",
+        of=("serve", "stdio"),
     ),
 )
 

@@ -28,7 +28,7 @@ SAME: list[tuple[str, str, str, str, object]] = [
     ("--host", "NAFTIKO_HOST", "0.0.0.0", "host", "0.0.0.0"),  # noqa: S104 - as configured
     ("--port", "NAFTIKO_PORTS", "a=1", "ports", {"a": 1}),
     ("--sandbox-database", "NAFTIKO_SANDBOX_DATABASE", "x.db", "sandbox_database", "x.db"),
-    ("--import-path", "NAFTIKO_IMPORT_PATH", "a/b", "import_path", (Path("a/b"),)),
+    ("--import-path", "NAFTIKO_IMPORT_PATH", "/", "import_path", (Path("/"),)),
     ("--workers", "NAFTIKO_WORKERS", "3", "workers", 3),
     ("--allow-host", "NAFTIKO_ALLOW_HOST", "api.example", "allow_host", ("api.example",)),
     ("--timeout", "NAFTIKO_TIMEOUT", "2.5", "timeout", 2.5),
@@ -78,10 +78,10 @@ def test_an_option_counts_more_than_its_variable() -> None:
 
 def test_options_may_be_repeated() -> None:
     found = settings(
-        "--port", "a=0", "--port=b=65535", "--import-path=x", "--import-path=y", "--allow-host=*"
+        "--port", "a=0", "--port=b=65535", "--import-path=.", "--import-path=/", "--allow-host=*"
     )
     assert found.ports == {"a": 0, "b": 65535}
-    assert found.import_path == (Path("x"), Path("y"))
+    assert found.import_path == (Path(), Path("/"))
     assert found.allow_host == ("*",)
 
 
@@ -121,6 +121,7 @@ def test_secrets_are_in_no_representation() -> None:
         (["--workers", "many"], "--workers: 'many' is not a number from 1 to 256"),
         (["--log-level", "loud"], "--log-level: 'loud' is not one of debug, info, warning, error"),
         (["--log-format", "xml"], "--log-format: 'xml' is not one of text, json"),
+        (["--import-path", "/nowhere"], "--import-path /nowhere: no such folder"),
         (["--env-file", "/nowhere/x"], "--env-file /nowhere/x: no such file or directory"),
     ],
 )
@@ -197,3 +198,58 @@ def test_the_command_gives_status_2_and_one_line(capsys: pytest.CaptureFixture[s
     assert captured.out == ""
     assert captured.err.startswith("naftiko-run: the following arguments are required: PATH")
     assert len(captured.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "field", "words"),
+    [
+        (["a.yaml", "--sandbox", "b.yaml"], "paths", ["a.yaml", "b.yaml"]),
+        (["validate", "a.yaml", "--strict", "b.yaml"], "paths", ["a.yaml", "b.yaml"]),
+        (["call", "a.yaml", "t", "x=1", "--var", "K=V", "y:=2"], "values", ["x=1", "y:=2"]),
+    ],
+)
+def test_paths_and_values_may_stand_behind_options(
+    argv: list[str], field: str, words: list[str]
+) -> None:
+    read = arguments.parse(argv, {}).run.args[0]  # type: ignore[attr-defined]
+    assert getattr(read, field) == words
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["sevre", "a.yaml"], "no command and no file 'sevre'; did you mean 'serve'?"),
+        (["validat", "a.yaml"], "no command and no file 'validat'; did you mean 'validate'?"),
+        (["stdio", "a.yaml", "b.yaml"], "too many (naftiko-run --help"),
+        (["call", "a.yaml"], "are required: TOOL_OR_ROUTE (naftiko-run call --help tells more)"),
+        (["call", "a.yaml", "t", "--strct", "x=1"], "unrecognized arguments: --strct ("),
+    ],
+)
+def test_words_that_are_nothing_are_refused_with_what_to_do(argv: list[str], said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        arguments.parse(argv, {})
+    assert said in str(caught.value)
+
+
+def test_a_file_named_almost_like_a_command_is_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("serves").touch()
+    read = arguments.parse(["serves"], {}).run.args[0]  # type: ignore[attr-defined]
+    assert (read.command, read.paths) == ("serve", ["serves"])
+
+
+def test_help_shows_the_options_that_count_for_the_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = {}
+    for command in arguments.COMMANDS:
+        with pytest.raises(SystemExit):
+            arguments.parse([command, "--help"], {})
+        shown[command] = capsys.readouterr().out
+    assert all(option.flag in shown["serve"] for option in OPTIONS)
+    assert [c for c, text in shown.items() if "--watch" in text] == ["serve"]
+    assert [c for c, text in shown.items() if "--timeout" in text] == ["serve", "call", "stdio"]
+    # What is not shown is taken all the same: one line fits several commands.
+    assert arguments.parse(["validate", "a.yaml", "--watch"], {})

@@ -11,6 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from naftiko_run.cli.status import USAGE
+from naftiko_run.findings import did_you_mean
 from naftiko_run.loading.binds import parse_variables
 from naftiko_run.settings import OPTIONS, Option, Settings, UsageError, pairs
 from naftiko_run.version import __version__
@@ -33,7 +34,8 @@ class _Parser(argparse.ArgumentParser):
             # The words behind a misspelt option may be the value of a variable: its name is enough.
             names = [word.partition("=")[0] for word in words.split() if word.startswith("-")]
             message = f"{what}{colon}{' '.join(names) or 'too many'}"
-        raise UsageError(f"{message} (naftiko-run --help tells more)")
+        # argparse counts what may be left out among what is missing.
+        raise UsageError(f"{message.removesuffix(', ARGUMENT')} ({self.prog} --help tells more)")
 
 
 def parse(argv: list[str], environ: Mapping[str, str] | None = None) -> Chosen:
@@ -48,10 +50,34 @@ def parse(argv: list[str], environ: Mapping[str, str] | None = None) -> Chosen:
         _parser().print_help(sys.stderr)
         raise SystemExit(USAGE)
     if argv[0] not in (*COMMANDS, "--help", "-h", "--version"):
+        _no_command(argv[0])
         argv = ["serve", *argv]
-    arguments = _parser().parse_args(argv)
+    arguments = _parsed(argv)
     settings = _settings(arguments, environ)
     return Chosen(partial(_COMMANDS[arguments.command], arguments, settings))
+
+
+def _no_command(word: str) -> None:
+    """Refuse what is a misspelt command rather than a file: it must not be served."""
+    near = did_you_mean(word, COMMANDS, most=1)
+    if near and not Path(word).exists():
+        raise UsageError(f"no command and no file {word!r}; {near}")
+
+
+def _parsed(argv: list[str]) -> argparse.Namespace:
+    """Read the words, those behind an option too: argparse takes paths and values only in a row."""
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(argv)
+    trailing = _TRAILING.get(arguments.command)
+    if rest and (trailing is None or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if trailing is not None:
+        getattr(arguments, trailing).extend(rest)
+    return arguments
+
+
+_TRAILING = {"serve": "paths", "validate": "paths", "inspect": "paths", "call": "values"}
+"""Where a command may get more words than one."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
         _COMMAND_ARGUMENTS[name](command)
         for option in OPTIONS if name != "migrate" else ():
-            _add(command, option)
+            _add(command, option, shown=not option.of or name in option.of)
     return parser
 
 
@@ -82,8 +108,9 @@ _TEXTS = {
 }
 
 
-def _add(parser: argparse.ArgumentParser, option: Option) -> None:
+def _add(parser: argparse.ArgumentParser, option: Option, *, shown: bool) -> None:
     text = option.help + (f" [{option.environment}]" if option.environment else "")
+    text = text.replace("%", "%%") if shown else argparse.SUPPRESS
     if option.switch:
         parser.add_argument(option.flag, action="store_true", default=None, help=text)
     else:
@@ -92,7 +119,7 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
             metavar=option.metavar,
             action="append" if option.repeat else "store",
             default=None,
-            help=text.replace("%", "%%"),
+            help=text,
         )
 
 
@@ -208,7 +235,7 @@ def _settings(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Sett
         variables=_variables(many("--env-file"), many("--var")),
         sandbox=switch("--sandbox"),
         sandbox_database=one("--sandbox-database") or ":memory:",
-        import_path=tuple(Path(p) for p in many("--import-path")),
+        import_path=_folders(many("--import-path")),
         strict=switch("--strict"),
         watch=switch("--watch"),
         workers=_workers(one("--workers")),
@@ -227,6 +254,13 @@ def _ports(values: list[str]) -> dict[str, int]:
             raise UsageError(f"--port {name}: {value!r} is not a port (0 to 65535)")
         ports[name] = int(value)
     return ports
+
+
+def _folders(values: list[str]) -> tuple[Path, ...]:
+    for value in values:
+        if not Path(value).is_dir():
+            raise UsageError(f"--import-path {value}: no such folder")
+    return tuple(map(Path, values))
 
 
 def _variables(files: list[str], values: list[str]) -> dict[str, str]:
