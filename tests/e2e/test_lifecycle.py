@@ -56,14 +56,23 @@ def test_a_port_that_is_taken_ends_the_start_with_one_line() -> None:
     )
 
 
+def test_an_address_that_is_not_ours_ends_the_start_and_no_port_is_suggested() -> None:
+    ended = run("--sandbox", KEYS, "--host", "192.0.2.1")  # RFC 5737: nobody's
+    assert ended.returncode == 3
+    last = ended.stderr.splitlines()[-1]
+    assert "the address is not one of this machine" in last
+    assert last.endswith("or with --host")
+    assert "PORT" not in last
+
+
 def test_what_was_found_is_told_before_the_port_that_is_taken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         text = capability(routes=(*ITEMS, ("GET", "/broken", "shop.nobody")), port=port)
-        ended = run("serv", str(write(tmp_path / "a.yaml", text)))
+        ended = run("absent.yaml", str(write(tmp_path / "a.yaml", text)))
     assert ended.returncode == 3
     *found, last = ended.stderr.splitlines()
-    assert any(line.startswith("serv:") for line in found), found
+    assert any(line.startswith("absent.yaml:") for line in found), found
     assert any("E-CALL-OPERATION" in line for line in found)
     assert last.startswith(f"naftiko-run: cannot listen on 127.0.0.1:{port}: ")
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from naftiko_run.exposes.listener import ListenerApp
 from naftiko_run.exposes.units import Listener
-from naftiko_run.server.http import HttpServer, PortError, authority, bind
+from naftiko_run.server.http import AddressError, HttpServer, PortError, authority, bind
 from naftiko_run.spec.document import Loaded
 
 
@@ -40,10 +40,10 @@ def _bind(listener: Listener) -> socket.socket:
     try:
         return bind(listener.address, listener.port)
     except PortError as error:
-        first = listener.adapters[0]
-        raise PortError(
-            f"{error} ({', '.join(listener.adapters)}); move it with --port {first}=PORT"
-        ) from None
+        todo = f"move it with --port {listener.adapters[0]}=PORT"
+        if isinstance(error, AddressError):
+            todo = "write one of this machine's as 'address' of the adapter, or with --host"
+        raise PortError(f"{error} ({', '.join(listener.adapters)}); {todo}") from None
 
 
 def line_of(listener: Listener, port: int) -> str:

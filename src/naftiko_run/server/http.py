@@ -6,6 +6,7 @@ connection, and what is in flight is finished before the process ends.
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -30,6 +31,10 @@ class PortError(Exception):
     """A listener that could not start: its port is taken, or the address is not this machine's."""
 
 
+class AddressError(PortError):
+    """No port would help: the address is not this machine's, or no address at all."""
+
+
 def bind(address: str, port: int) -> socket.socket:
     """Bind a listening socket; port 0 takes any free one.
 
@@ -47,20 +52,25 @@ def bind(address: str, port: int) -> socket.socket:
         listening.listen(BACKLOG)
     except (OSError, OverflowError) as error:
         listening.close()
-        raise PortError(_why(address, port, error)) from None
+        kind = PortError if getattr(error, "errno", None) in _OF_PORT else AddressError
+        raise kind(_why(address, port, error)) from None
     listening.setblocking(False)  # noqa: FBT003 - the socket's own signature
     return listening
 
 
+_OF_PORT = {
+    errno.EADDRINUSE: "the port is already in use",
+    errno.EACCES: "this user may not use the port",
+}
+_OF_ADDRESS = {
+    errno.EADDRNOTAVAIL: "the address is not one of this machine",
+    socket.EAI_NONAME: "the name is not known",
+}
+
+
 def _why(address: str, port: int, error: Exception) -> str:
-    number = getattr(error, "errno", None)
-    reasons = {
-        98: "the port is already in use",
-        48: "the port is already in use",
-        13: "this user may not use the port",
-        99: "the address is not one of this machine",
-    }
-    reason = reasons.get(number or 0) or str(error)
+    number = getattr(error, "errno", None) or 0
+    reason = _OF_PORT.get(number) or _OF_ADDRESS.get(number) or str(error)
     return f"cannot listen on {authority(address, port)}: {reason}"
 
 
