@@ -7,6 +7,15 @@ from naftiko_run.exposes.listener import ListenerApp
 
 async def status(app: ListenerApp, method: str, path: str) -> int:
     """Give the status of the answer."""
+    return int((await _sent(app, method, path))[0]["status"])
+
+
+async def answer(app: ListenerApp, method: str, path: str) -> bytes:
+    """Give the body of the answer."""
+    return b"".join(message.get("body", b"") for message in await _sent(app, method, path))
+
+
+async def _sent(app: ListenerApp, method: str, path: str) -> list[Any]:
     scope = {
         "type": "http",
         "method": method,
@@ -23,4 +32,4 @@ async def status(app: ListenerApp, method: str, path: str) -> int:
         sent.append(message)
 
     await app(scope, receive, send)
-    return int(sent[0]["status"])
+    return sent

@@ -5,7 +5,7 @@ import pytest
 from naftiko_run.exposes.listener import ListenerApp
 from naftiko_run.exposes.units import Listener, Route, ToolServer
 from naftiko_run.types import Inputs, Outcome
-from tests.exposes.listeners import status
+from tests.exposes.listeners import answer, status
 
 pytestmark = pytest.mark.anyio
 
@@ -53,3 +53,23 @@ async def test_an_mcp_endpoint_yields_to_a_route_that_is_posted_to() -> None:
                 assert await status(app, "POST", "/mcp") not in (299, 404, 405)
         finally:
             await app.stop()
+
+
+async def test_the_page_of_routes_escapes_descriptions_and_marks_code() -> None:
+    described = Route(
+        method="GET",
+        path="/a",
+        adapter="api",
+        name="",
+        description="Give `id` & `<b>`, or ` nothing.",
+        flow=by_route,
+    )
+    app = await listening(described)
+    page = app.pages["/docs"][0].decode()
+    assert "<p>Give <code>id</code> &amp; <code>&lt;b&gt;</code>, or ` nothing.</p>" in page
+
+
+async def test_what_is_no_route_leads_to_the_page_of_routes() -> None:
+    answered = await answer(await listening(route("GET", "/a")), "GET", "/")
+    assert b"no route '/' here; GET /docs lists those that there are" in answered
+    assert b"/docs" not in await answer(await listening(), "GET", "/")

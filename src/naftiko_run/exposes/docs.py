@@ -1,5 +1,6 @@
 """The page that shows a listener's REST routes to people; it loads nothing from elsewhere."""
 
+import re
 from html import escape
 
 from naftiko_run.types import Json
@@ -12,8 +13,16 @@ section{border:1px solid #d8dee9;border-radius:8px;margin:1rem 0;padding:.75rem 
 h2{font-size:1rem;margin:0}.m{display:inline-block;min-width:4.5rem;font-weight:700;color:#1f5fbf}
 table{border-collapse:collapse;width:100%;margin:.5rem 0}
 td,th{border-top:1px solid #e5e9f0;padding:.3rem .5rem;text-align:left;vertical-align:top}
+td:last-child,h2 code{overflow-wrap:anywhere}
 .r{color:#b03030}
+@media(max-width:40rem){
+body{margin:1rem auto}
+table,tbody,tr,td{display:block}tr:first-child{display:none}
+tr{border-top:1px solid #e5e9f0;padding:.3rem 0}td{border:0;display:inline;padding:0 .5rem 0 0}
+td:last-child{display:block}
+}
 """
+_CODE = re.compile("`([^`\\n]+)`")
 
 
 def page(document: dict[str, Json]) -> bytes:
@@ -22,7 +31,7 @@ def page(document: dict[str, Json]) -> bytes:
     title = escape(str(info["title"])) if isinstance(info, dict) else "API"
     head = (
         "<!doctype html><html lang=en><meta charset=utf-8>"
-        f"<meta name=viewport content='width=device-width'><title>{title}</title>"
+        f"<meta name=viewport content='width=device-width,initial-scale=1'><title>{title}</title>"
         f"<style>{_STYLE}</style><h1>{title}</h1>"
         "<p>Described in <a href=openapi.json>openapi.json</a>.</p>"
     )
@@ -40,7 +49,7 @@ def _section(method: str, path: str, operation: dict[str, Json]) -> str:
     table = f"<table><tr><th>Name<th>In<th>Type<th>Description</tr>{rows}</table>" if rows else ""
     return (
         f"<section><h2><span class=m>{escape(method.upper())}</span> <code>{escape(path)}</code>"
-        f"</h2><p>{escape(str(operation.get('description') or ''))}</p>{table}</section>"
+        f"</h2><p>{_text(operation.get('description'))}</p>{table}</section>"
     )
 
 
@@ -51,7 +60,7 @@ def _rows(operation: dict[str, Json]) -> list[str]:
             str(parameter["name"]),
             str(parameter["in"]),
             parameter.get("schema"),
-            str(parameter.get("description") or ""),
+            parameter.get("description"),
             required=bool(parameter.get("required")),
         )
         for parameter in (parameters if isinstance(parameters, list) else ())
@@ -67,7 +76,7 @@ def _rows(operation: dict[str, Json]) -> list[str]:
                 name,
                 "body",
                 described,
-                str(described.get("description") or ""),
+                described.get("description"),
                 required=isinstance(required, list) and name in required,
             )
         )
@@ -81,11 +90,16 @@ def _body_schema(operation: dict[str, Json]) -> dict[str, Json]:
     return node if isinstance(node, dict) else {}
 
 
-def _row(name: str, place: str, schema: Json, description: str, *, required: bool) -> str:
+def _row(name: str, place: str, schema: Json, description: Json, *, required: bool) -> str:
     kind = schema.get("type", "any") if isinstance(schema, dict) else "any"
     shown = " or ".join(map(str, kind)) if isinstance(kind, list) else str(kind)
     star = " <b class=r>required</b>" if required else ""
     return (
         f"<tr><td><code>{escape(name)}</code>{star}<td>{escape(place)}<td>{escape(shown)}"
-        f"<td>{escape(description)}</tr>"
+        f"<td>{_text(description)}</tr>"
     )
+
+
+def _text(description: Json) -> str:
+    """Write a description, and what stands in backticks as code."""
+    return _CODE.sub(r"<code>\1</code>", escape(str(description or "")))

@@ -131,7 +131,7 @@ class McpFace:
         if scope["method"] != "POST" and not self._keeps_sessions:
             # Stateless, there is nothing that the stream of a GET would ever bring, and no session
             # that a DELETE could end (every revision allows 405 for both).
-            detail = f"{scope['method']} is not served here; use POST"
+            detail = f"{scope['method']} is not served here; MCP clients use POST"
             await send_problem(send, Problem(405, detail), (("allow", "POST"),))
             return
         load = self._load

@@ -278,7 +278,8 @@ class RestFace:
     async def _not_found(self, scope: Scope, send: Send) -> None:
         matches = self.find(scope)
         if not matches:
-            await send_problem(send, Problem(404, f"no route {scope['path']!r} here"))
+            hint = "; GET /docs lists those that there are" if self._endpoints else ""
+            await send_problem(send, Problem(404, f"no route {scope['path']!r} here{hint}"))
             return
         allowed = ", ".join(sorted({m for match in matches for m in match.values}))
         problem = Problem(405, f"{scope['method']} is not served here; use {allowed}")
