@@ -3,17 +3,17 @@ ARGS ?= --sandbox capabilities/*.yaml
 VENV := .venv
 STAMP := $(VENV)/.installed
 
-.PHONY: help install run shipyard test conformance check format bench image compatibility clean
+.PHONY: help install run shipyard test conformance check format bench compatibility clean
 help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 
 install: $(STAMP)  ## make .venv with the runtime and its tools, with the first Python >= 3.11 found
 
 run: install  ## serve capabilities/*.yaml from the embedded sandbox (ARGS="..." for other arguments)
-	$(VENV)/bin/naftiko-run $(ARGS)
+	exec $(VENV)/bin/naftiko-run $(ARGS)
 
 shipyard: install  ## run the APIs that examples/shipyard calls, until interrupted
-	$(VENV)/bin/python -m tests.upstreams
+	exec $(VENV)/bin/python -m tests.upstreams
 
 test: install  ## run the tests, two files at a time (ARGS="-k name" to choose)
 	$(VENV)/bin/pytest -n 2 --dist loadfile $(if $(filter command\ line environment,$(origin ARGS)),$(ARGS))
