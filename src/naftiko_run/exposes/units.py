@@ -1,6 +1,5 @@
 """What the faces serve: units with their flows, made by the plan."""
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -77,8 +76,7 @@ class Tool(Struct, frozen=True, kw_only=True):
         force_setattr(self, "renamed", renamed)
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Resource:
+class Resource(Struct, frozen=True, kw_only=True):
     """An MCP resource: a flow, or a folder with all its files below ``uri``.
 
     ``uri`` is a template where it has variables. ``variables`` gives each of them the argument
@@ -92,11 +90,22 @@ class Resource:
     uri: str
     media_type: str = ""
     binary: bool = False
-    flow: Flow | None = dataclasses.field(default=None, compare=False)
-    variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    values: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    flow: Flow | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     folder: Path | None = None
     most: int | None = None
+
+    def __eq__(self, other: object) -> bool:
+        # Each time that a document is compiled its flows are others.
+        return self._told == other._told if isinstance(other, Resource) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.uri)
+
+    @property
+    def _told(self) -> list[object]:
+        return [getattr(self, name) for name in self.__struct_fields__ if name != "flow"]
 
 
 class PromptArgument(Struct, frozen=True, kw_only=True):
