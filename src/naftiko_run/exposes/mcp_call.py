@@ -14,6 +14,9 @@ from naftiko_run.exposes.mcp_protocol import DEFAULT_HANDSHAKE, HANDSHAKE_VERSIO
 MOST_LEVELS = 100
 """How deep a message may be nested that is read here; nobody's parser gives up before."""
 
+_LONGEST_FIELDS = 1024
+"""How many bytes the fields may have that tell a revision: they are kept, and are a caller's."""
+
 _ABSENT = msgspec.Raw()
 _VERSIONS = {version.encode(): version for version in (*HANDSHAKE_VERSIONS, MODERN)}
 
@@ -59,12 +62,21 @@ def read_call(body: bytes) -> Message | None:
     return message if body.count(b"[") + body.count(b"{") <= MOST_LEVELS else None
 
 
-@lru_cache(128)
 def revision(content_type: bytes | None, accept: bytes | None, version: bytes | None) -> str | None:
     """Give the revision of a request that sends JSON, accepts it, and names one that is known.
 
-    A client sends the same three header fields with every request.
+    None for any other, and for one with unusually long fields.
     """
+    if len(content_type or b"") + len(accept or b"") + len(version or b"") > _LONGEST_FIELDS:
+        return None
+    return _revision(content_type, accept, version)
+
+
+# A client sends the same three header fields with every request.
+@lru_cache(128)
+def _revision(
+    content_type: bytes | None, accept: bytes | None, version: bytes | None
+) -> str | None:
     if not is_json(content_type or b"") or not accepts(accept or b"", b"application/json"):
         return None
     return DEFAULT_HANDSHAKE if version is None else _VERSIONS.get(version.strip(b" \t"))

@@ -5,7 +5,6 @@ The texts are this project's own: nobody is told what a library thinks of a mess
 
 import json
 import re
-from functools import lru_cache
 from typing import Any
 
 from starlette.types import Scope
@@ -131,13 +130,11 @@ def _is_id(value: Json) -> bool:
     return type(value) is str or type(value) is int
 
 
-@lru_cache(256)
 def is_json(content_type: bytes) -> bool:
     """Say whether a Content-Type field names JSON, in lower case as nearly everybody writes it."""
     return content_type.strip(b" \t").partition(b";")[0].strip() == b"application/json"
 
 
-@lru_cache(256)
 def accepts(accept: bytes, media_type: bytes) -> bool:
     """Say whether an Accept field lets an answer have this media type."""
     kinds = {kind.partition(b";")[0].strip().lower() for kind in accept.split(b",")}
