@@ -421,3 +421,53 @@ async def test_notifications_are_accepted_alike(version: str | None) -> None:
                 answer = await pair.ask(request(asked, version))
                 assert (answer.status, answer.body) == (202, b"")
         assert pair.counting.left == 0
+
+
+IDENTIFIERS = [
+    b"1.0", b"-0", b"-0.0", b"1e0", b"1e400", b"9223372036854775808", b"-9223372036854775809",
+    b"18446744073709551616", b"1" * 4300, b"1" * 4301, b"01", b"+1", b"1.", b".5", b'""', b"true",
+    b'"\\u0000"', b'"\\ud83d\\ude00"', b'"\\ud800"', b'"\\udc00"', b'"\xc3\xa9"', b'"\xff"',
+    b'"\xed\xa0\x80"', b'"\xc0\x80"', b'"\xe2\x80\xa8"', b'"\\u2028"', b'"a\nb"', b'"\\x41"',
+    b'"\\/"', b'"' + b"x" * 100_000 + b'"', b"null", b"[1]", b"{}",
+]  # fmt: skip
+TWICE = [
+    (b'"jsonrpc"', [b'"2.0"', b'"1.0"', b"2.0"]),
+    (b'"method"', [b'"tools/call"', b'"tools\\/call"', b'"ping"', b"null"]),
+    (b'"params"', [b"{}", b'{"name":"echo"}', b"null", b"[]", b'{"name":"\xff"}']),
+    (b'"id"', [b"8", b"1.0", b"null", b'"\\ud800"']),
+    (b'"i\\u0064"', [b"8"]),
+    (b'"name"', [b'"refuse"', b"5", b'"nothing"', b'"\xff"']),
+    (b'"arguments"', [b"{}", b"null", b'{"value":"\xff"}', b'{"value":1,"value":2}']),
+    (b'"result"', [b"{}"]),
+]
+
+
+@pytest.mark.parametrize("version", [MODERN, "2025-11-25", None])
+async def test_every_identifier_is_judged_alike(version: str | None) -> None:
+    params: dict[str, Any] = {"name": "echo", **({"_meta": META} if version == MODERN else {})}
+    async with running_pair() as pair:
+        for identifier in IDENTIFIERS:
+            asked = request(message("tools/call", params, 7), version)
+            right = asked.body
+            asked.body = right.replace(b'"id": 7', b'"id": ' + identifier)
+            assert asked.body != right
+            await pair.ask(asked)
+
+
+@pytest.mark.parametrize("version", [MODERN, "2025-11-25"])
+async def test_names_that_come_twice_are_judged_alike(version: str) -> None:
+    params: dict[str, Any] = {"name": "echo", "arguments": {"value": 1}}
+    if version == MODERN:
+        params["_meta"] = META
+    async with running_pair() as pair:
+        for name, values in TWICE:
+            for value in values:
+                asked = request(message("tools/call", params, 7), version)
+                right = asked.body
+                member = name + b": " + value
+                inside = name in (b'"name"', b'"arguments"')
+                opening, closing = (b'"params": {', b"}}") if inside else (b"{", b"}")
+                asked.body = right.replace(opening, opening + member + b", ", 1)
+                await pair.ask(asked)
+                asked.body = right.removesuffix(closing) + b", " + member + closing
+                await pair.ask(asked)
