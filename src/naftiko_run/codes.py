@@ -694,6 +694,13 @@ _UNITS = (
         "with: {ip_address: tools.ip}",
     ),
     _code(
+        "W-WITH-LITERAL",
+        "A text of 'with' that looks like an argument and is none",
+        "It is sent as it stands.",
+        "Write 'rest.NAME' in an operation, 'tools.NAME' in a tool.",
+        "with: {imo: $tools.imo}",
+    ),
+    _code(
         "E-STEP",
         "A step without a name",
         "Steps find one another's output by name; the unit is left out.",

@@ -226,3 +226,45 @@ def test_other_names_of_a_form(name: str) -> None:
 def test_a_body_of_json_by_its_media_type() -> None:
     built = build("method: POST\npath: /x\nbody: {type: application/json, data: {a: '{{a}}'}}")
     assert (built.request(a=5).body, built.findings) == (b'{"a":5}', [])
+
+
+# ------------------------------------------------------------------------------ texts and filters
+
+
+@pytest.mark.parametrize("text", ["$tools.id", "{tools.id}", "${tools.id}", "arguments.id"])
+def test_a_text_that_looks_like_an_argument_is_told(text: str) -> None:
+    served = serve(f"{CALLED}tools: {{get: {{call: up.get, with: {{imo: '{text}'}}}}}}")
+    assert "W-WITH-LITERAL" in codes(served.findings)
+
+
+def test_a_reference_of_old_files_is_told_with_what_it_means() -> None:
+    served = serve(f"{CALLED}tools: {{get: {{call: up.get, with: {{imo: $this.ships.id}}}}}}")
+    (finding,) = served.findings
+    assert (finding.code, finding.fix) == (
+        "W-WITH-LITERAL",
+        "write 'tools.id' for the argument 'id'",
+    )
+
+
+@pytest.mark.parametrize("text", ["ships.csv", "v1.2", "$.id", "a b.c", "tools", "input.csv"])
+def test_a_text_is_a_text(text: str) -> None:
+    served = serve(f"{CALLED}tools: {{get: {{call: up.get, with: {{imo: '{text}'}}}}}}")
+    assert codes(served.findings) == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "unit"),
+    [
+        ("{method: POST, body: {type: json, data: {a: '{{a | upper}}'}}}", "{call: up.get}"),
+        ("{inputParameters: [{name: q, in: query, value: '{{a | upper}}'}]}", "{call: up.get}"),
+        ("{path: '/{imo}'}", "{call: up.get, with: {imo: '{{a | upper}}'}}"),
+        ("{path: '/{imo}'}", "{steps: [{name: s, call: up.get, with: {imo: '{{a | upper}}'}}]}"),
+    ],
+)
+def test_what_has_an_unknown_filter_is_not_served_without_the_value(
+    operation: str, unit: str
+) -> None:
+    tools = f"{{get: {unit}, other: {{call: up.other}}}}"
+    served = serve(f"ops: {{get: {operation}, other: {{}}}}\ntools: {tools}")
+    assert served.problem("get").code == "E-FILTER"
+    assert served.unit("other")

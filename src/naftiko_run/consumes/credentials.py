@@ -82,7 +82,7 @@ def compile_credentials(api: Consumes, scope: Scope) -> Credentials:
     clause = api.authentication
     if clause is None:
         return Credentials()
-    scope = scope.using(f"authentication of '{api.namespace}'")
+    scope = scope.using(f"authentication of '{api.namespace}'").of_its_own()
     compile_scheme = _SCHEMES.get(clause.type, _unsupported)
     credentials = compile_scheme(_Fields(clause, scope), clause)
     if scope.unreadable:

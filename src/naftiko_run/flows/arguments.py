@@ -30,6 +30,8 @@ from naftiko_run.types import MISSING, Argument, Input, Inputs, Json, Missing
 _REFERENCE = re.compile(r"([A-Za-z0-9_-]+)\.(\S+)")
 _LOCATED = re.compile(r"(path|query|header|cookie|body)\.(.+)")
 _PARAMETER_TARGET = re.compile(r"(?:path|pathParameters|query|queryParameters|header|body)\.(.+)")
+_ALMOST = re.compile(r"(\$?)(\{?)([A-Za-z][\w-]*)\.([A-Za-z_][\w.-]*)\}?")
+_OTHER_ROOTS = frozenset("tool arg args arguments inputs params parameters".split())
 CONTENT = "body"
 _PRIVATE_HEADERS = frozenset({"authorization", "cookie", "host", "proxy-authorization"})
 
@@ -71,7 +73,7 @@ class Binder:
     def __init__(self, unit: Unit, adapter: Adapter, scope: Scope, route: frozenset[str]) -> None:
         """Read the unit's ``with`` and its declared parameters."""
         self.unit = unit
-        self.scope = scope.using(f"'with' of {unit.name or unit.call!r}")
+        self.scope = scope.using(f"'with' of {unit.name or unit.call!r}").of_its_own()
         self.route = route
         self.roots = ARGUMENT_ROOTS | {adapter.written_as or adapter.namespace}
         self.private = private_headers(adapter)
@@ -166,6 +168,7 @@ class Binder:
             )
             return self.scope.resolve(Placeholder(text), where)
         if "{{" not in text:
+            self._say_if_meant(text, where)
             return constant(text)
         parts = parse(text)
         alone = target if len(parts) == 1 else None
@@ -180,6 +183,23 @@ class Binder:
             return found
 
         return compile_text(parts, resolve)
+
+    def _say_if_meant(self, text: str, where: Where) -> None:
+        """Warn of a text that is sent as it stands, and looks as if an argument were meant."""
+        match = _ALMOST.fullmatch(text)
+        if match is None:
+            return
+        decorated = match[1] or match[2]
+        if match[3] in self.scope.roots or match[3] in _OTHER_ROOTS or (decorated and match[3]):
+            root = "rest" if self.unit.method else "tools"
+            argument = match[4].partition(".")[2] if match[3] == "this" else match[4]
+            self.scope.report(
+                where.warning(
+                    "W-WITH-LITERAL",
+                    f"{text!r} is sent as it stands: it is no argument",
+                    f"write '{root}.{argument}' for the argument {argument!r}",
+                )
+            )
 
     def _argument_of(self, placeholder: Placeholder) -> str | None:
         match = _REFERENCE.fullmatch(placeholder.name)

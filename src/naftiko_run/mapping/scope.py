@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from naftiko_run.findings import Finding
 from naftiko_run.mapping.template import (
@@ -44,7 +45,23 @@ class Scope(Struct):
 
     def using(self, used_by: str, parameters: frozenset[str] = frozenset()) -> "Scope":
         """Return a scope for another text; its unset variables are its own."""
-        return Scope(self.binds, self.roots, self.report, parameters, used_by)
+        scope = Scope(self.binds, self.roots, self.report, parameters, used_by)
+        scope.unreadable = self.unreadable
+        return scope
+
+    def of_its_own(self) -> "Scope":
+        """Return a scope that notes apart what cannot be read of the texts compiled with it."""
+        return replace(self, unreadable=[])
+
+    def left_out(self, where: Where) -> Finding | None:
+        """Say why what was compiled with this scope is not served, if a text cannot be read."""
+        if not self.unreadable:
+            return None
+        return where.error(
+            "E-FILTER",
+            f"the filter of {self.unreadable[0]!r} is not known",
+            f"use one of {', '.join(FILTERS)}",
+        )
 
     def argument_name(self, name: str) -> str | None:
         """Return the argument that a dotted reference means, None where it is no such reference."""

@@ -137,16 +137,18 @@ class Api:
     def _compile(
         self, operation: ConsumedOperation, overrides: frozenset[str], scope: Scope | None = None
     ) -> tuple[CompiledOperation, Finding | None]:
-        return compile_operation(
+        scope = (scope or self.scope).of_its_own()
+        compiled, problem = compile_operation(
             operation,
             self.spec,
-            scope=scope or self.scope,
+            scope=scope,
             target=self.target,
             credentials=self.credentials,
             client=self.client,
             overrides=overrides,
             strict_paths=self.strict,
         )
+        return compiled, problem or scope.left_out(operation.where)
 
     def _signing(self, client: Client) -> Client:
         credentials = self.credentials

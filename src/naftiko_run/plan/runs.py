@@ -45,19 +45,25 @@ class Compiler:
         if binder.declared.problem is not None:
             return binder.declared.problem
         try:
-            if unit.call is not None:
-                return compile_call(unit, binder, self._apis)
-            if unit.steps:
-                return self._steps.compile(unit, binder)
-            if unit.ref is not None:
-                return self._ref(unit, unit.ref, binder)
-            return compile_mock(unit, binder)
+            compiled = self._bound(unit, binder)
         except JsonPathError as error:
             return unit.where.at("outputParameters").error(
                 "E-MAPPING",
                 f"a mapping is no JSONPath: {error}",
                 "write a path such as $.data.items",
             )
+        if isinstance(compiled, Finding):
+            return compiled
+        return binder.scope.left_out(unit.where.at("with")) or compiled
+
+    def _bound(self, unit: Unit, binder: Binder) -> Compiled | Finding:
+        if unit.call is not None:
+            return compile_call(unit, binder, self._apis)
+        if unit.steps:
+            return self._steps.compile(unit, binder)
+        if unit.ref is not None:
+            return self._ref(unit, unit.ref, binder)
+        return compile_mock(unit, binder)
 
     # ---------------------------------------------------------------------------------- refs
 
