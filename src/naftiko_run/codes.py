@@ -715,6 +715,17 @@ _UNITS = (
         "steps: [{type: lookup, name: ship, index: shipz, match: imo, lookupValue: '{{imo}}'}]",
     ),
     _code(
+        "W-STEP-PATH",
+        "A path that begins with almost the name of a step",
+        """A mapping or a 'lookupValue' reads the output of a step by its name, and no step has this
+        one: there is nothing to read.""",
+        "Write the name of the step.",
+        """
+        steps: {ship: {type: call, call: ships.get-ship}}
+        mappings: [{target: name, value: $.shipp.name}]
+        """,
+    ),
+    _code(
         "E-SCRIPT-LANGUAGE",
         "A script in no language that runs here",
         """A script step says no language, nor does 'defaultLanguage' of the control adapter; or it

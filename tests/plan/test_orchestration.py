@@ -117,6 +117,7 @@ async def run(rest: str, upstream: Upstream, **arguments: Any) -> tuple[int, Any
 
 SHIP_STEP = "{type: call, name: ship, call: registry.get-ship, with: {imo: tools.imo}}"
 CREW_STEP = "{type: call, name: crew, call: registry.list-crew}"
+LOOKUP = "type: lookup, name: captain, index: crew, match: id, outputParameters: [name]"
 
 
 async def test_steps_feed_one_another_and_mappings_make_the_result() -> None:
@@ -265,6 +266,43 @@ def test_a_step_that_cannot_run_leaves_the_unit_out(steps: str, code: str) -> No
     unit = plan_of(tool(steps), Upstream()).units[0].compiled
     assert isinstance(unit, Finding)
     assert unit.code == code
+
+
+@pytest.mark.parametrize(
+    ("steps", "mappings", "told"),
+    [
+        (
+            "[{type: call, name: ship, call: registry.get-ship, with: {imoo: tools.imo}}]",
+            "",
+            ("W-WITH-UNKNOWN", "steps[0].with.imoo", "did you mean 'imo'?"),
+        ),
+        (
+            f"[{SHIP_STEP}]",
+            "[{target: name, value: $.shipp.name}]",
+            ("W-STEP-PATH", "mappings[0].value", "did you mean 'ship'?"),
+        ),
+        (
+            f"[{SHIP_STEP}, {CREW_STEP}, {{{LOOKUP}, lookupValue: $.shp.captain}}]",
+            "",
+            ("W-STEP-PATH", "steps[2].lookupValue", "did you mean 'ship'?"),
+        ),
+    ],
+)
+def test_a_name_that_is_nearly_right_is_told_with_the_one_that_is_meant(
+    steps: str, mappings: str, told: tuple[str, str, str]
+) -> None:
+    plan = plan_of(tool(steps, mappings=mappings), Upstream())
+    code, place, fix = told
+    (finding,) = [found for found in plan.findings if found.code == code]
+    assert finding.pointer.endswith(place)
+    assert finding.fix == fix
+
+
+def test_a_path_to_a_step_or_an_argument_is_no_slip() -> None:
+    declared = "inputParameters: [{name: ships, type: string, description: Any.}]"
+    mappings = "[{target: a, value: $.ships}, {target: b, value: $.ship.name}]"
+    plan = plan_of(tool(f"[{SHIP_STEP}]", mappings=mappings, more=declared), Upstream())
+    assert "W-STEP-PATH" not in {found.code for found in plan.findings}
 
 
 @pytest.mark.parametrize(

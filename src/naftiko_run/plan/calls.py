@@ -79,11 +79,8 @@ def _operation(unit: Unit, called: Called, binder: Binder) -> CompiledOperation:
     unknown = frozenset(key for key in binder.given if key not in known)
     if not unknown:
         return called.compiled
-    declared = {p.name for p in (*called.api.spec.parameters, *called.spec.parameters)}
-    body = called.spec.body
-    fields = body.data if body is not None and isinstance(body.data, dict) else {}
     in_query = called.spec.method in _QUERY_METHODS
-    for key in sorted(unknown - fields.keys() - declared):
+    for key in undeclared(called, unknown):
         binder.scope.report(
             unit.where.at("with", key).warning(
                 "W-WITH-UNKNOWN",
@@ -93,6 +90,14 @@ def _operation(unit: Unit, called: Called, binder: Binder) -> CompiledOperation:
             )
         )
     return called.api.with_overrides(called, unknown)
+
+
+def undeclared(called: Called, names: frozenset[str]) -> list[str]:
+    """Give those of the names that neither a parameter nor a field of the body has."""
+    declared = {p.name for p in (*called.api.spec.parameters, *called.spec.parameters)}
+    body = called.spec.body
+    fields = body.data if body is not None and isinstance(body.data, dict) else {}
+    return sorted(names - fields.keys() - declared)
 
 
 def _say_repeated(called: Called, unit: Unit, report: Callable[[Finding], None]) -> None:

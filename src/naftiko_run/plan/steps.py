@@ -25,7 +25,7 @@ from naftiko_run.mapping.shape import project
 from naftiko_run.mapping.template import Evaluate, Expression
 from naftiko_run.plan.apis import Apis, Called, suggestion
 from naftiko_run.plan.arguments import arguments_of, evaluates
-from naftiko_run.plan.calls import shape_of, shown
+from naftiko_run.plan.calls import shape_of, shown, undeclared
 from naftiko_run.plan.compiled import Call, Compiled, Run
 from naftiko_run.plan.results import as_reply, results_of
 from naftiko_run.plan.scripts import Scripts
@@ -84,6 +84,7 @@ class Steps:
         needs = plan_needs(reads, changes)
         targets = [_target(m.target, m.value, binder, m.where) for m in unit.mappings]
         arguments = arguments_of(binder, ())
+        _say_misspelt(unit, binder, {a.name for a in arguments})
         if last is not None and bodies:
             _shape_last(bodies, unit.outputs, last)
         flow = StepsFlow(
@@ -137,7 +138,15 @@ class Steps:
             )
         known = {i.name for i in called.compiled.inputs}
         unknown = frozenset(k for k, v in spec.arguments.items() if v is not None) - known
-        # A step's `with` may also name what only templates of the step use.
+        for key in undeclared(called, unknown):
+            # A step's `with` may also name what only templates of the step use: only what looks
+            # like an input is taken for a slip.
+            if close := suggestion(key, sorted(known)):
+                binder.scope.report(
+                    spec.where.at("with", key).warning(
+                        "W-WITH-UNKNOWN", f"{spec.call!r} has no input {key!r}", close
+                    )
+                )
         operation = called.api.with_overrides(called, unknown) if unknown else called.compiled
         each = called.spec.for_each
         bindings = binder.bind(
@@ -214,6 +223,23 @@ class Steps:
                 tuple((name, repr(expression)) for name, expression in given),
             ),
         )
+
+
+def _say_misspelt(unit: Unit, binder: Binder, arguments: set[str]) -> None:
+    """Warn of paths that begin with what is nearly, but not quite, the name of a step."""
+    known = binder.context | arguments
+    places = [(m.value, m.where.at("value")) for m in unit.mappings]
+    places += [(s.lookup_value, s.where.at("lookupValue")) for s in unit.steps if s.lookup_value]
+    for value, where in places:
+        first = compile_path(value).first if value.startswith("$") else None
+        if first is None or first in known:
+            continue
+        if close := suggestion(first, [step.name for step in unit.steps if step.name]):
+            binder.scope.report(
+                where.warning(
+                    "W-STEP-PATH", f"no step is called {first!r}: {value!r} is empty", close
+                )
+            )
 
 
 def _over_elements(
