@@ -917,8 +917,7 @@ _EXPOSED = (
     _code(
         "W-PLACEHOLDER",
         "A placeholder as other frameworks write it",
-        "':id', '<id>', '{+id}', '{id*}' and '{id?}' are read as '{id}'; in the path of a consumed"
-        " operation only where a parameter 'in: path' has that name.",
+        "':id', '<id>', '{+id}', '{id*}' and '{id?}' are read as '{id}'.",
         "Write '{id}'.",
         """
         path: /v1/ships/:imo

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from naftiko_run.errors import UnsupportedError
-from tests.spec.documents import api, build, codes, document, serve
+from tests.spec.documents import api, build, codes, document, serve, source
 
 OPERATION = "method: GET\npath: /ships\n"
 CALLED = "ops: {get: {path: '/ships/{imo}', inputParameters: [{name: limit, in: query}]}}\n"
@@ -72,7 +72,7 @@ def test_the_name_of_a_variable_is_nobodys_credential(token: str) -> None:
     assert codes(built.findings) == ["W-VAR-LITERAL"]
 
 
-@pytest.mark.parametrize("token", ["$OTHER", "${OTHER}", "OTHER", "a TOKEN", "token"])
+@pytest.mark.parametrize("token", ["$OTHER", "{OTHER}", "OTHER", "a TOKEN", "token", "${token}"])
 def test_a_text_that_names_no_variable_is_a_credential(token: str) -> None:
     built = build(
         f"{OPERATION}authentication: {{type: bearer, token: '{token}'}}", declared={"TOKEN": "s"}
@@ -211,10 +211,29 @@ def test_placeholders_of_other_frameworks(segment: str) -> None:
     assert codes(findings) == ["W-PLACEHOLDER"]
 
 
-@pytest.mark.parametrize("path", ["/ships/:search", "/ships/{imo}:archive", "/a/<b>", "/{{+x}}"])
-def test_a_text_that_is_no_parameter_stays_in_a_consumed_path(path: str) -> None:
+@pytest.mark.parametrize("path", ["/ships/{imo}:archive", "/a:b/c", "/{{+x}}", "/a<b>", "/12:30"])
+def test_a_text_that_is_no_placeholder_stays_in_a_path(path: str) -> None:
     found, findings = api(f"method: GET\npath: '{path}'")
     assert (found.operations[0].path, findings) == (path, [])
+
+
+def test_a_verb_of_an_operation_is_no_placeholder() -> None:
+    operations = "[{name: a, method: POST, path: ':archive'}, {name: b, method: POST, path: /x}]"
+    found, findings = api(f"resources: [{{path: /, operations: {operations}}}]")
+    assert (found.operations[0].path, findings) == ("/:archive", [])
+
+
+def test_a_placeholder_without_a_parameter_is_one_as_well_and_told_once() -> None:
+    operations = "[{name: a, method: GET}, {name: b, method: PUT}]"
+    found, findings = api(f"resources: [{{path: '/s/:imo/log/:imo2', operations: {operations}}}]")
+    assert {each.path for each in found.operations} == {"/s/{imo}/log/{imo2}"}
+    assert codes(findings) == ["W-PLACEHOLDER", "W-PLACEHOLDER"]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_cut_copy_is_one_with_any_line_ends(newline: str) -> None:
+    lines = ("naftiko: 1.0.0-alpha2", "# --- truncated at 32 KB (48 KB total) ---", "# more")
+    assert source(newline.join(lines)).cut is not None
 
 
 @pytest.mark.parametrize("name", ["x-www-form-urlencoded", "form-urlencoded", "urlencoded"])

@@ -26,8 +26,8 @@ from naftiko_run.types import Json
 __all__ = ["DEFAULT", "Cut", "Limits", "Source", "parse", "read"]
 
 _CUT = re.compile(
-    r"^# --- truncated at (?P<kept>\d+) KB \((?P<total>\d+) KB total\) ---[ \t]*$"
-    r"(?:\s*^# Full source: (?P<url>\S+)[ \t]*$)?",
+    r"^# --- truncated at (?P<kept>\d+) KB \((?P<total>\d+) KB total\) ---[ \t\r]*$"
+    r"(?:\s*^# Full source: (?P<url>\S+)[ \t\r]*$)?",
     re.MULTILINE,
 )
 _BOMS = (

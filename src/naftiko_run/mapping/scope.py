@@ -155,10 +155,7 @@ class Scope(Struct):
         if name and self._names_variable(name):
             meant = f"{{{{{name}}}}}"
         else:
-            meant = _SHELL.sub(
-                lambda found: f"{{{{{found[1]}}}}}" if self._names_variable(found[1]) else found[0],
-                text,
-            )
+            meant = _SHELL.sub(lambda found: f"{{{{{found[1]}}}}}", text)
         if meant != text:
             self.report(
                 where.warning(

@@ -9,7 +9,6 @@ from naftiko_run.spec.document import (
     Consumes,
     ForEach,
     Import,
-    Parameter,
 )
 from naftiko_run.spec.imports import is_import, read_import, read_loose_imports
 from naftiko_run.spec.media import is_media_type, read_max_binary_size
@@ -36,18 +35,15 @@ def read_consumes(root: Node, capability: Node) -> tuple[tuple[Consumes, ...], t
 
 def read_consumes_block(node: Node) -> Consumes:
     """Read one consumed API."""
-    resources = list(node.entries("resources"))
-    style = paths.are_absolute(
-        (resource.text("path") or "", operation.text("path") or "")
-        for resource in resources
+    written = [
+        (resource, base, operation, paths.read(operation))
+        for resource, base in [(each, paths.read(each)) for each in node.entries("resources")]
         for operation in resource.entries("operations")
-        if operation.has("path")
-    )
-    shared = read_parameters(node)
+    ]
+    style = paths.are_absolute((base, own) for _, base, _, own in written)
     operations = tuple(
-        _consumed_operation(operation, resource, shared, absolute=style)
-        for resource in resources
-        for operation in resource.entries("operations")
+        _consumed_operation(operation, resource, paths.join(base, own, absolute=style))
+        for resource, base, operation, own in written
     )
     return Consumes(
         where=node.where,
@@ -55,30 +51,24 @@ def read_consumes_block(node: Node) -> Consumes:
         base_uri=node.text("baseUri") or "",
         description=node.text("description") or "",
         authentication=read_authentication(node),
-        parameters=shared,
+        parameters=read_parameters(node),
         operations=operations,
     )
 
 
-def _consumed_operation(
-    node: Node, resource: Node, shared: tuple[Parameter, ...], *, absolute: bool
-) -> ConsumedOperation:
+def _consumed_operation(node: Node, resource: Node, path: str) -> ConsumedOperation:
     method = method_of(node)
     if not method:
         node.report(
             node.where.warning("W-OP-METHOD", "no 'method': GET is assumed", "add 'method: GET'")
         )
-    parameters = (*read_parameters(resource), *read_parameters(node))
-    path = paths.join(resource.text("path") or "", node.text("path") or "", absolute=absolute)
-    written = node if node.has("path") else resource
-    placed = {each.name for each in (*shared, *parameters) if each.location == "path"}
     return ConsumedOperation(
         where=node.where,
         name=node.text("name", "id") or node.key,
         method=method or "GET",
-        path=paths.as_here(path, written.where.at("path"), node.report, placed),
+        path=path,
         description=node.text("description", "label", "display") or "",
-        parameters=parameters,
+        parameters=(*read_parameters(resource), *read_parameters(node)),
         body=_body(node),
         raw_format=(node.text("outputRawFormat") or "json").strip().lower(),
         schema=node.text("outputSchema") or "",

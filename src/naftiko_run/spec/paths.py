@@ -1,12 +1,9 @@
 """How the paths of resources and operations join (published dialect, operation-level paths)."""
 
 import re
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Iterable
 
-from naftiko_run.findings import Finding
-from naftiko_run.spec.document import Where
-
-Report = Callable[[Finding], None]
+from naftiko_run.spec.node import Node
 
 
 def rooted(path: str) -> str:
@@ -37,29 +34,21 @@ _OTHER = re.compile(
 )
 
 
-def placeholders_of_others(path: str, names: Container[str] | None = None) -> dict[str, str]:
-    """Find placeholders as other frameworks write them (``:id``, ``<id>``, ``{+id}``, ``{id?}``).
+def read(node: Node) -> str:
+    """Read ``path``, empty where there is none.
 
-    Gives what each is called here. Only the ``names`` count where some are given: elsewhere such
-    a text may mean itself.
+    Placeholders as other frameworks write them (``:id``, ``<id>``, ``{+id}``, ``{id?}``) are
+    written as the language does, which is told.
     """
-    found = ((match[0], match[match.lastindex or 0]) for match in _OTHER.finditer(path))
-    return {text: f"{{{name}}}" for text, name in found if names is None or name in names}
-
-
-def as_here(path: str, where: Where, report: Report, names: Container[str] | None = None) -> str:
-    """Write placeholders of other frameworks as the language does, and say so."""
-    for written, meant in placeholders_of_others(path, names).items():
-        report(
-            where.warning("W-PLACEHOLDER", f"{written!r} is read as {meant!r}", f"write {meant!r}")
+    path = node.text("path") or ""
+    for match in _OTHER.finditer(path):
+        written, meant = match[0], f"{{{match[match.lastindex or 0]}}}"
+        node.report(
+            node.where.at("path").warning(
+                "W-PLACEHOLDER", f"{written!r} is read as {meant!r}", f"write {meant!r}"
+            )
         )
-        path = _replaced(path, written, meant)
-    return path
-
-
-def _replaced(path: str, written: str, meant: str) -> str:
-    ends = r"(?=/|$)" if written[0] == ":" else ""
-    return re.sub(re.escape(written) + ends, lambda _: meant, path)
+    return _OTHER.sub(lambda match: f"{{{match[match.lastindex or 0]}}}", path)
 
 
 def join(base: str, own: str, *, absolute: bool = False) -> str:

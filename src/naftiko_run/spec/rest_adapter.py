@@ -18,9 +18,8 @@ def read_forwards(node: Node) -> Iterator[Forward]:
         block = replace(resource, report=node.report).mapping("forward")
         if block is None:
             continue
-        path = paths.join(resource.text("path") or "", "") or "/"
         told = quiet if resource.has("operations") else node
-        path = paths.as_here(path, resource.where.at("path"), told.report)
+        path = paths.join(paths.read(replace(resource, report=told.report)), "") or "/"
         target = (block.text("targetNamespace") or "").strip()
         problem = block.where.error(
             "E-FORWARD",
@@ -38,7 +37,7 @@ def read_forwards(node: Node) -> Iterator[Forward]:
             methods=frozenset(
                 method_of(operation) or "GET"
                 for operation in resource.entries("operations")
-                if paths.join(path, operation.text("path") or "") == path
+                if paths.join(path, paths.read(operation)) == path
             ),
             problem=None if target else problem,
         )
@@ -48,10 +47,9 @@ def read_rest_units(node: Node) -> Iterator[Unit]:
     """Read the operations of a REST adapter, with the parameters that they inherit."""
     shared = read_parameters(node)
     for resource in node.entries("resources"):
-        base = resource.text("path") or ""
+        base = paths.read(resource)
         for operation in resource.entries("operations"):
-            path = paths.join(base, operation.text("path") or "")
-            written = operation if operation.has("path") else resource
+            path = paths.join(base, paths.read(operation))
             if base and base[0] not in "/?":
                 node.report(
                     resource.where.at("path").warning(
@@ -61,7 +59,7 @@ def read_rest_units(node: Node) -> Iterator[Unit]:
             yield read_unit(
                 operation,
                 method=method_of(operation) or "GET",
-                path=paths.as_here(path, written.where.at("path"), node.report) or "/",
+                path=path or "/",
                 inherited=(*shared, *read_parameters(resource)),
                 named=resource,
             )
