@@ -843,6 +843,18 @@ _EXPOSED = (
         "prompts: [{name: greet, template: [{role: system, content: Hello}]}]",
     ),
     _code(
+        "W-PROMPT-PLACEHOLDER",
+        "A placeholder that is almost an argument of its prompt",
+        "No argument of the prompt has this name, so that the placeholder stays in the message.",
+        "Write the name of the argument.",
+        """
+        prompts:
+          - name: late
+            arguments: [{name: order, description: The order.}]
+            template: [{role: user, content: "Where is {{ordr}}?"}]
+        """,
+    ),
+    _code(
         "E-CONTENT-FILE",
         "A folder or file of a resource or prompt that cannot be read",
         """It is missing, not readable or of the wrong kind, or larger than a prompt may be (1 MB).

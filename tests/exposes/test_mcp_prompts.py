@@ -171,6 +171,21 @@ async def test_a_prompt_that_cannot_be_served_is_left_out(
     assert [prompt.name for prompt in made.server.prompts] == ["hello"]
 
 
+async def test_a_placeholder_that_is_nearly_an_argument_is_told_and_others_are_not(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "late.md").write_text("Where is {{ordr}} of {{anything}}?", "utf-8")
+    given = {"arguments": [{"name": "order", "description": "The order."}]}
+    message = {"role": "user", "content": "{{order}}, {{oder}}, {{else}}"}
+    prompts = [
+        {"name": "a", "template": [message], **given},
+        {"name": "b", "location": "file:///./late.md", **given},
+    ]
+    made = make(tmp_path, prompts=prompts)
+    assert made.codes == ["W-PROMPT-PLACEHOLDER", "W-PROMPT-PLACEHOLDER"]
+    assert [prompt.name for prompt in made.server.prompts] == ["a", "b"]
+
+
 # ---------------------------------------------------------------------------------- completion
 
 

@@ -3,19 +3,16 @@
 A value is put in as it is and never looked into; a placeholder without a value stays.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from naftiko_run.exposes.mcp_pages import page
 from naftiko_run.exposes.mcp_protocol import INVALID_PARAMS, McpError
-from naftiko_run.exposes.units import Kept, Prompt
+from naftiko_run.exposes.units import PLACEHOLDER, Kept, Prompt
 from naftiko_run.types import Json
 
 MOST_CHARACTERS = 4 * 1024 * 1024
 """How long the messages of a prompt may become: a long value may stand in many places."""
-
-_PLACEHOLDER = re.compile(r"\{\{(?: *([A-Za-z0-9_-]+) *)\}\}")
 
 
 class Prompts:
@@ -79,7 +76,7 @@ def _described(prompt: Prompt) -> dict[str, Json]:
 def _filled(template: str, given: Mapping[str, str], most: int) -> str:
     pieces: list[str] = []
     end = 0
-    for match in _PLACEHOLDER.finditer(template):
+    for match in PLACEHOLDER.finditer(template):
         pieces += template[end : match.start()], given.get(match[1], match[0])
         end = match.end()
     pieces.append(template[end:])

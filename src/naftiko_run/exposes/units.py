@@ -1,5 +1,6 @@
 """What the faces serve: units with their flows, made by the plan."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -116,6 +117,10 @@ class PromptArgument(Struct, frozen=True, kw_only=True):
     description: str = ""
     required: bool = True
     values: tuple[str, ...] = ()
+
+
+PLACEHOLDER = re.compile(r"\{\{(?: *([A-Za-z0-9_-]+) *)\}\}")
+"""What stands for an argument in a message of a prompt."""
 
 
 class Prompt(Struct, frozen=True, kw_only=True):

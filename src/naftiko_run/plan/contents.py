@@ -1,11 +1,11 @@
 """What an MCP adapter has besides tools, compiled: resources and prompts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct, field
 
-from naftiko_run.exposes.units import Prompt, PromptArgument, Resource
-from naftiko_run.findings import Finding
+from naftiko_run.exposes.units import PLACEHOLDER, Prompt, PromptArgument, Resource
+from naftiko_run.findings import Finding, did_you_mean
 from naftiko_run.plan.compiled import Compiled
 from naftiko_run.spec.document import Adapter, McpPrompt, McpResource, Parameter
 from naftiko_run.spec.uris import split
@@ -16,12 +16,16 @@ Compile = Callable[[McpResource, str], Compiled | Finding]
 
 
 class Contents(Struct):
-    """The resources and prompts of one adapter; ``lines`` are told as they are, with findings."""
+    """The resources and prompts of one adapter; ``lines`` are told as they are, with findings.
+
+    ``warnings`` are about what is served all the same.
+    """
 
     resources: list[Resource] = field(default_factory=list)
     templates: list[Resource] = field(default_factory=list)
     prompts: list[Prompt] = field(default_factory=list)
     lines: list[tuple[str, str | Finding]] = field(default_factory=list)
+    warnings: list[Finding] = field(default_factory=list)
 
 
 def contents_of(adapter: Adapter, run: Compile) -> Contents:
@@ -36,6 +40,7 @@ def contents_of(adapter: Adapter, run: Compile) -> Contents:
         names.add(prompt.name)
         if problem is None:
             contents.prompts.append(_prompt(prompt))
+            contents.warnings.extend(_misspelt(prompt))
         contents.lines.append((f"prompt {prompt.name}", problem or _shown(prompt)))
     return contents
 
@@ -117,6 +122,17 @@ def _unread(prompt: McpPrompt) -> Finding | None:
         return None
     what = f"the file {prompt.location!r} was not read"
     return prompt.where.at("location").error("E-CONTENT-FILE", what, "load it from a file")
+
+
+def _misspelt(prompt: McpPrompt) -> Iterator[Finding]:
+    """Find placeholders that are nearly an argument; others may be meant to stay as they are."""
+    known = [argument.name for argument in prompt.arguments]
+    texts = "".join(message.content for message in prompt.messages)
+    for name in sorted(set(PLACEHOLDER.findall(texts)) - set(known)):
+        if close := did_you_mean(name, known, most=1):
+            what = f"the prompt has no argument {name!r}: the placeholder stays in the message"
+            place = "template" if prompt.location is None else "location"
+            yield prompt.where.at(place).warning("W-PROMPT-PLACEHOLDER", what, close)
 
 
 def _prompt(prompt: McpPrompt) -> Prompt:

@@ -351,6 +351,8 @@ class _Compiler:
             return found
 
         contents = contents_of(adapter, compiled)
+        for warning in contents.warnings:
+            self.report(warning)
         for name, shown in contents.lines:
             if isinstance(shown, Finding):
                 self.report(shown)
