@@ -230,6 +230,11 @@ def test_a_placeholder_without_a_parameter_is_one_as_well_and_told_once() -> Non
     assert codes(findings) == ["W-PLACEHOLDER", "W-PLACEHOLDER"]
 
 
+def test_a_query_of_the_base_uri_stands_behind_the_path() -> None:
+    built = build("baseUri: 'https://a.test/api/?v=1'\nmethod: GET\npath: /x?y=2")
+    assert built.request().url == "https://a.test/api/x?v=1&y=2"
+
+
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_a_cut_copy_is_one_with_any_line_ends(newline: str) -> None:
     lines = ("naftiko: 1.0.0-alpha2", "# --- truncated at 32 KB (48 KB total) ---", "# more")

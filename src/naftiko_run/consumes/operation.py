@@ -300,7 +300,10 @@ def compile_operation(
         credentials=credentials.body,
     )
     _add_body_inputs(build, body)
-    url = target.base
+    url, _, asked = target.base.partition("?")
+    if asked:  # a query of the base URI belongs behind the path
+        url = url.rstrip("/")
+        build.fixed_query.insert(0, asked)
     if credentials.path is not None:
         url = url.replace(f"{{{credentials.path[0]}}}", credentials.path[1])
     pairs = [f"{quote(n, safe='')}={quote(v, safe='')}" for n, v in credentials.query]
