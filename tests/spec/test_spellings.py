@@ -230,6 +230,16 @@ def test_a_placeholder_without_a_parameter_is_one_as_well_and_told_once() -> Non
     assert codes(findings) == ["W-PLACEHOLDER", "W-PLACEHOLDER"]
 
 
+def test_a_path_parameter_of_the_base_uri_is_not_appended_to_the_path() -> None:
+    parameters = "inputParameters: [{name: tenant, in: path}]"
+    built = build(
+        f"baseUri: 'https://a.test/{{tenant}}/v1'\nmethod: GET\npath: /x\n{parameters}",
+        environ={"tenant": "acme"},
+    )
+    assert built.request(tenant="other").url == "https://a.test/acme/v1/x"
+    assert codes(built.findings) == []
+
+
 def test_a_query_of_the_base_uri_stands_behind_the_path() -> None:
     built = build("baseUri: 'https://a.test/api/?v=1'\nmethod: GET\npath: /x?y=2")
     assert built.request().url == "https://a.test/api/x?v=1&y=2"

@@ -530,7 +530,10 @@ def _add_parameter(build: _Build, parameter: Parameter, place: str, placeholders
     elif place in ("path", "body"):
         if not own:
             _decide(build, name, expression)
-        if place == "path" and name not in placeholders:
+        # One of the base URI has its place there: what fills that is said at the start, not by
+        # callers, who do not choose where requests go.
+        in_base = f"{{{name}}}" in build.api.base_uri
+        if place == "path" and name not in placeholders and not in_base:
             build.appended.append(parameter)
     else:
         slots = {"query": build.query, "header": build.headers, "cookie": build.cookies}
