@@ -53,6 +53,25 @@ def test_other_spellings_of_a_scheme_are_that_scheme(clause: str) -> None:
     assert ("X-Key", "s") in request.headers
 
 
+@pytest.mark.parametrize(
+    "key", ["Authentication", "authentification", "autentication", "authorization", "authenticate"]
+)
+def test_a_misspelt_key_does_not_open_what_it_was_to_protect(key: str) -> None:
+    tools = "tools: [{name: hi, outputParameters: [{type: string, value: hi}]}]"
+    clause = "{type: bearer, token: s}"
+    found, _ = document(whole(f"{{exposes: [{{type: mcp, {key}: {clause}, {tools}}}]}}"))
+    authentication = found.adapters[0].authentication
+    assert authentication is not None
+    assert authentication.type == "bearer"
+    resources = "resources: [{operations: [{name: op, method: GET}]}]"
+    request = build(f"{{{key}: {clause}, {resources}}}").request()
+    assert ("Authorization", "Bearer s") in request.headers
+
+
+def test_a_key_that_means_something_else_is_no_authentication() -> None:
+    assert api("{author: {type: bearer}, resources: []}")[0].authentication is None
+
+
 def test_a_scheme_as_openapi_says_it() -> None:
     request = build(
         f"{OPERATION}authentication: {{type: http, scheme: Bearer, token: s}}"

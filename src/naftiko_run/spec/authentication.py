@@ -1,5 +1,6 @@
 """Reads ``authentication``: of a consumed API and of an adapter."""
 
+from naftiko_run.findings import did_you_mean
 from naftiko_run.spec.document import Authentication
 from naftiko_run.spec.node import Node
 
@@ -9,15 +10,16 @@ _SCHEMES = {
     **dict.fromkeys(("basic-auth", "basic_auth"), "basic"),
 }
 """Other spellings of a scheme."""
+_KEY = ("authentication",)
 
 
 def read_authentication(node: Node) -> Authentication | None:
     """Read how those who call prove who they are; None asks for nothing.
 
     What is written but cannot be read is a clause of no scheme: whoever meant something by it does
-    not want to do without.
+    not want to do without. For the same reason a misspelt key, which the schema warns of, is read.
     """
-    key = "authentication" if node.data.get("authentication") is not None else "auth"
+    key = _key(node)
     written = node.data.get(key)
     if written is None:
         return None
@@ -38,6 +40,18 @@ def read_authentication(node: Node) -> Authentication | None:
         type=scheme,
         fields={k: v for k, v in written.items() if k != "type" and v is not None},
     )
+
+
+def _key(node: Node) -> str:
+    for key in ("authentication", "auth"):
+        if node.data.get(key) is not None:
+            return key
+    for key, value in node.data.items():
+        # The cutoff is below what 'authorization' has.
+        near = key[:3].lower() == "aut" and did_you_mean(key.lower(), _KEY, cutoff=0.72)
+        if near and value is not None:
+            return key
+    return "authentication"
 
 
 def _scheme(text: str | None) -> str:
