@@ -31,14 +31,10 @@ def _dockyard() -> Iterator[Upstream]:
 @pytest.fixture
 def registry(_registry: Upstream) -> Upstream:
     """Give the Maritime Registry on a real socket, with nothing remembered yet."""
-    _registry.received.clear()
-    _registry.reply = registry_api.answer
-    return _registry
+    return _registry.renewed(registry_api.answer)
 
 
 @pytest.fixture
 def dockyard(_dockyard: Upstream) -> Upstream:
     """Give the Legacy Dockyard on a real socket, with nothing remembered yet."""
-    _dockyard.received.clear()
-    _dockyard.reply = dockyard_api.answer
-    return _dockyard
+    return _dockyard.renewed(dockyard_api.answer)

@@ -55,9 +55,8 @@ class Issuer:
 
     def renewed(self) -> "Issuer":
         """Give a server at the same place that nobody has asked yet."""
-        self.upstream.received.clear()
         issuer = Issuer(self.upstream, self.path)
-        self.upstream.reply = issuer.reply
+        self.upstream.renewed(issuer.reply)
         return issuer
 
     def clause(self, **more: object) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from tests.cases.serving import Serve, Stage
-from tests.e2e.upstream import Reply, Upstream, recording
+from tests.e2e.upstream import Upstream, recording
 
 COLLECTED = pytest.StashKey[list[pytest.Item]]()
 """What a run has collected, with what it leaves out afterwards."""
@@ -35,9 +35,7 @@ def _recording() -> Iterator[Upstream]:
 @pytest.fixture
 def upstream(_recording: Upstream) -> Upstream:
     """Give an upstream with nothing remembered yet."""
-    _recording.received.clear()
-    _recording.reply = Reply()
-    return _recording
+    return _recording.renewed()
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from tests.e2e.process import (
     Process,
     serving,
 )
-from tests.e2e.upstream import Reply, Upstream, recording
+from tests.e2e.upstream import Upstream, recording
 
 ROOT_KEY = "unkey_canary_7d1f0e5c9ab2"
 """A root key that must appear nowhere but in the Authorization field of upstream requests."""
@@ -88,6 +88,5 @@ def _recorded() -> Iterator[Recorded]:
 @pytest.fixture
 def recorded(_recorded: Recorded) -> Recorded:
     """Give the recorded capabilities with nothing remembered yet."""
-    _recorded.upstream.received.clear()
-    _recorded.upstream.reply = Reply()
+    _recorded.upstream.renewed()
     return _recorded

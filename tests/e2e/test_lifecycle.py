@@ -28,7 +28,7 @@ from tests.e2e.process import (
     serving,
     until,
 )
-from tests.e2e.upstream import Received, Reply, Upstream, recording
+from tests.e2e.upstream import Held, Received, Reply, Upstream, recording
 from tests.e2e.wire import Connection, ask, free_port, request
 
 CONNECTIONS = 64
@@ -447,13 +447,7 @@ def test_stopping_under_load_loses_no_request(
 def test_what_is_in_flight_is_finished_and_nothing_new_begins(
     tmp_path: Path, upstream: Upstream
 ) -> None:
-    arrived, released = threading.Event(), threading.Event()
-
-    def held(_: Received) -> Reply:
-        arrived.set()
-        assert released.wait(20)
-        return Reply(200, b'{"held": true}')
-
+    held = Held(Reply(200, b'{"held": true}'))
     upstream.reply = held
     file = write(tmp_path / "a.yaml", capability(base=upstream.url, routes=ITEMS))
     with serving(str(file), adapters=("shop-rest",)) as process:
@@ -461,12 +455,12 @@ def test_what_is_in_flight_is_finished_and_nothing_new_begins(
         with Connection(port) as connection, Connection(port) as idle:
             idle.ask("GET", "/healthz")
             connection.send(b"GET /items HTTP/1.1\r\nhost: localhost\r\n\r\n")
-            assert arrived.wait(20)
+            assert held.arrived.wait(20)
             process.signal(signal.SIGTERM)
             assert until(lambda: not _listens(port))
             assert idle.socket.recv(1) == b"", "who asks for nothing is let go"
             assert process.running
-            released.set()
+            held.released.set()
             answer = connection.read()
             assert (answer.json, answer.headers["connection"]) == ({"held": True}, "close")
         assert process.wait() == 0
@@ -476,20 +470,14 @@ def test_what_is_in_flight_is_finished_and_nothing_new_begins(
 def test_a_second_signal_ends_at_once(
     tmp_path: Path, upstream: Upstream, more: tuple[str, ...]
 ) -> None:
-    arrived, released = threading.Event(), threading.Event()
-
-    def held(_: Received) -> Reply:
-        arrived.set()
-        released.wait(20)
-        return Reply()
-
+    held = Held()
     upstream.reply = held
     file = write(tmp_path / "a.yaml", capability(base=upstream.url, routes=ITEMS))
     with serving(str(file), *more, adapters=("shop-rest",)) as process:
         port = process.port("shop-rest")
         with Connection(port) as connection:
             connection.send(b"GET /items HTTP/1.1\r\nhost: localhost\r\n\r\n")
-            assert arrived.wait(20)
+            assert held.arrived.wait(20)
             process.signal(signal.SIGTERM)
             assert until(lambda: not _listens(port))
             process.signal(signal.SIGTERM)
@@ -497,7 +485,7 @@ def test_a_second_signal_ends_at_once(
             with contextlib.suppress(ConnectionError):  # reset, or closed: no made-up answer
                 assert connection.socket.recv(1) == b""
         assert process.err.text == ""
-        released.set()
+        held.released.set()
 
 
 def _listens(port: int) -> bool:
@@ -537,14 +525,8 @@ async def test_a_client_that_listens_is_told_of_the_end_and_does_not_delay_it(
 def test_callers_who_hold_every_descriptor_keep_no_stop_from_its_order(
     tmp_path: Path, upstream: Upstream
 ) -> None:
-    arrived, answer = threading.Event(), threading.Event()
-
-    def slowly(_: Received) -> Reply:
-        arrived.set()
-        assert answer.wait(PATIENCE)
-        return Reply()
-
-    upstream.reply = slowly
+    held = Held()
+    upstream.reply = held
     file = write(tmp_path / "a.yaml", capability(base=upstream.url, routes=ITEMS))
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
@@ -559,14 +541,14 @@ def test_callers_who_hold_every_descriptor_keep_no_stop_from_its_order(
         assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == (hard, hard)
         asking = ending.enter_context(Connection(port))
         asking.send(request("GET", "/items"))
-        assert arrived.wait(PATIENCE)
-        held = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (held, held))
+        assert held.arrived.wait(PATIENCE)
+        taken = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (taken, taken))
         process.signal(signal.SIGTERM)
         with contextlib.suppress(ConnectionRefusedError):
             while process.running:
                 Connection(port).socket.close()
-        answer.set()
+        held.released.set()
         assert asking.read().status == 200
         assert process.wait() == 0
         assert process.err.all == []

@@ -14,7 +14,7 @@ from mcp import Client
 
 from tests.e2e.capabilities import CONSUMES, ITEM_TOOLS, ITEMS, capability, write
 from tests.e2e.process import Process, serving, until
-from tests.e2e.upstream import Received, Reply, Upstream, recording
+from tests.e2e.upstream import Held, Reply, Upstream, recording
 from tests.e2e.wire import Connection, ask, free_port
 
 LATER = ("GET", "/later", "shop.list-items")
@@ -28,9 +28,7 @@ def _upstream() -> Iterator[Upstream]:
 
 @pytest.fixture
 def upstream(_upstream: Upstream) -> Upstream:
-    _upstream.reply = Reply()
-    _upstream.received.clear()
-    return _upstream
+    return _upstream.renewed()
 
 
 class Folder:
@@ -202,21 +200,15 @@ def test_no_request_fails_while_files_change(folder: Folder, upstream: Upstream)
 def test_a_request_in_flight_finishes_on_what_it_began_with(
     folder: Folder, upstream: Upstream
 ) -> None:
-    arrived, released = threading.Event(), threading.Event()
-
-    def held(_: Received) -> Reply:
-        arrived.set()
-        assert released.wait(20)
-        return Reply(200, b'{"held": true}')
-
+    held = Held(Reply(200, b'{"held": true}'))
     upstream.reply = held
     with watching(folder) as process, Connection(process.port("a-rest")) as connection:
         connection.send(b"GET /items HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        assert arrived.wait(20)
+        assert held.arrived.wait(20)
         folder.file("a").unlink()
         # Withdrawn, it accepts nothing more; what it began it finishes.
         assert until(lambda: answers(process, "a-rest", "/healthz") == 0)
-        released.set()
+        held.released.set()
         assert connection.read().json == {"held": True}
 
 
@@ -232,13 +224,7 @@ async def test_clients_hear_that_the_tools_changed_and_calls_under_way_finish(
     folder.write("a", text=tools("a", 1))
     folder.write("b", text=tools("b", 1))
     process = Process(str(folder.path), "--watch")
-    arrived, released = threading.Event(), threading.Event()
-
-    def held(_: Received) -> Reply:
-        arrived.set()
-        assert released.wait(20)
-        return Reply()
-
+    held = Held()
     upstream.reply = held
     url = f"http://127.0.0.1:{port}"
     try:
@@ -257,14 +243,14 @@ async def test_clients_hear_that_the_tools_changed_and_calls_under_way_finish(
 
             async with anyio.create_task_group() as group:
                 group.start_soon(call)
-                assert await anyio.to_thread.run_sync(arrived.wait, 20)
+                assert await anyio.to_thread.run_sync(held.arrived.wait, 20)
                 folder.file("b").unlink()
                 folder.write("a", text=tools("a", 2))
                 with anyio.fail_after(20):
                     event = await anext(aiter(changes))
                 assert type(event).__name__ == "ToolsListChanged"
                 assert len((await client.list_tools()).tools) == 2
-                released.set()
+                held.released.set()
             assert outcome == [False], "the adapter that was withdrawn finished its call"
         assert process.stop() == 0
     finally:
@@ -305,20 +291,14 @@ async def test_clients_of_any_worker_hear_that_the_list_changed(folder: Folder) 
 def test_a_listener_that_went_finishes_its_requests_and_holds_nothing_up(
     folder: Folder, upstream: Upstream
 ) -> None:
-    arrived, released = threading.Event(), threading.Event()
-
-    def held(_: Received) -> Reply:
-        arrived.set()
-        assert released.wait(20)
-        return Reply(200, b'{"held": true}')
-
+    held = Held(Reply(200, b'{"held": true}'))
     folder.write("b")
     with watching(folder) as process:
         process.wait_for_adapters("a-rest", "b-rest")
         upstream.reply = held
         with Connection(process.port("b-rest")) as connection:
             connection.send(b"GET /items HTTP/1.1\r\nhost: localhost\r\n\r\n")
-            assert arrived.wait(20)
+            assert held.arrived.wait(20)
             folder.file("b").unlink()
             assert process.err.wait_for_text("b.yaml withdrawn"), "the reload does not wait"
             folder.write("c")
@@ -326,7 +306,7 @@ def test_a_listener_that_went_finishes_its_requests_and_holds_nothing_up(
             process.signal(signal.SIGTERM)
             assert until(lambda: answers(process, "c-rest", "/healthz") == 0)
             assert process.running
-            released.set()
+            held.released.set()
             assert connection.read().json == {"held": True}
         assert process.wait() == 0
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
 
 from tests.e2e.wire import Json
 
@@ -40,6 +41,19 @@ class Reply:
     headers: dict[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
 
 
+class Held:
+    """Replies once it is released; an upstream's ``reply``."""
+
+    def __init__(self, reply: Reply | None = None) -> None:
+        self.arrived, self.released = threading.Event(), threading.Event()
+        self._reply = reply or Reply()
+
+    def __call__(self, _: Received) -> Reply:
+        self.arrived.set()
+        assert self.released.wait(20)
+        return self._reply
+
+
 class Upstream:
     """Remembers each request and answers with ``reply``, or what it makes of the request."""
 
@@ -47,6 +61,12 @@ class Upstream:
         self.received: list[Received] = []
         self.reply: Reply | Callable[[Received], Reply] = Reply()
         self.url = ""
+
+    def renewed(self, reply: Reply | Callable[[Received], Reply] | None = None) -> Self:
+        """Forget what was asked; answer with this from now on."""
+        self.received.clear()
+        self.reply = reply or Reply()
+        return self
 
     @property
     def last(self) -> Received:

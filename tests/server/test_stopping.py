@@ -1,11 +1,13 @@
 """The date in answers, and the end of a server that has requests under way."""
 
 import asyncio
+import socket
 import time
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from naftiko_run.exposes.messages import send_bytes
 from naftiko_run.server import http, state
@@ -21,12 +23,34 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
     await send_bytes(send, 200, b"{}", "application/json")
 
 
-async def test_an_answer_tells_the_date() -> None:
+class Asked(NamedTuple):
+    """A server that somebody has asked something."""
+
+    server: HttpServer
+    listening: socket.socket
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+
+async def asked(app: ASGIApp) -> Asked:
+    """Start a server, and send it a request."""
     listening = bind("127.0.0.1", 0)
-    server = HttpServer(answer, listening)
+    server = HttpServer(app, listening)
     await server.start()
     reader, writer = await asyncio.open_connection(*listening.getsockname())
     writer.write(ASKED)
+    return Asked(server, listening, reader, writer)
+
+
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a server wait for next to no time before it ends."""
+    monkeypatch.setattr(http, "GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(http, "_IDLE_SECONDS", 0.05)
+
+
+async def test_an_answer_tells_the_date() -> None:
+    server, _, reader, writer = await asked(answer)
     head = await reader.readuntil(b"{}")
     (date,) = (line[6:] for line in head.decode().split("\r\n") if line.startswith("date: "))
     assert abs(parsedate_to_datetime(date).timestamp() - time.time()) < 10
@@ -50,11 +74,8 @@ async def test_the_date_goes_on_until_it_is_stopped(monkeypatch: pytest.MonkeyPa
     await asyncio.sleep(0.01)  # a third one would find no more seconds
 
 
-async def test_a_request_that_takes_too_long_is_given_up(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(http, "GRACE_SECONDS", 0.05)
-    monkeypatch.setattr(http, "_IDLE_SECONDS", 0.05)
+@pytest.mark.usefixtures("_impatient")
+async def test_a_request_that_takes_too_long_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
     begun, ended = asyncio.Event(), asyncio.Event()
 
     async def never(_scope: Scope, _receive: Receive, _send: Send) -> None:
@@ -64,11 +85,7 @@ async def test_a_request_that_takes_too_long_is_given_up(
         finally:
             ended.set()
 
-    listening = bind("127.0.0.1", 0)
-    server = HttpServer(never, listening)
-    await server.start()
-    _, writer = await asyncio.open_connection(*listening.getsockname())
-    writer.write(ASKED)
+    server, listening, _, writer = await asked(never)
     await begun.wait()
     async with asyncio.timeout(10):
         await server.stop()
@@ -78,22 +95,15 @@ async def test_a_request_that_takes_too_long_is_given_up(
     writer.close()
 
 
-async def test_an_answer_that_nobody_takes_is_given_up(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(http, "GRACE_SECONDS", 0.05)
-    monkeypatch.setattr(http, "_IDLE_SECONDS", 0.05)
+@pytest.mark.usefixtures("_impatient")
+async def test_an_answer_that_nobody_takes_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
     answered = asyncio.Event()
 
     async def much(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send_bytes(send, 200, bytes(32 * 1024 * 1024), "text/plain")
         answered.set()
 
-    listening = bind("127.0.0.1", 0)
-    server = HttpServer(much, listening)
-    await server.start()
-    _, writer = await asyncio.open_connection(*listening.getsockname())
-    writer.write(ASKED)
+    server, _, _, writer = await asked(much)
     await answered.wait()
     async with asyncio.timeout(10):
         await server.stop()

@@ -149,16 +149,14 @@ def _selected(selection: Selection) -> Take:
 
 
 def _anywhere(argument: Argument) -> Take:
-    name, also_header = argument.name, argument.header
+    name, from_query = argument.name, _from_query(argument)
 
     def take(given: Given) -> Json | Missing:
         if name in given.captures:
             return _captured(name, given.captures[name])
         if name in given.fields:
             return given.fields[name]
-        if name in given.query:
-            return given.query[name]
-        return given.header(name) if also_header else MISSING
+        return from_query(given)
 
     return take
 

@@ -132,13 +132,9 @@ def result_of(outcome: Outcome, version: str, *, promised: bool = False) -> Resu
     media_type, body = outcome.media_type, outcome.body
     if outcome.written:
         return _done(body, version)
-    if _may_be_json(media_type):
-        try:
-            value = loads(body)
-        except ValueError:
-            pass
-        else:
-            return _done(dumps(value), version, value)
+    value = _json_of(body, media_type)
+    if value is not MISSING:
+        return _done(dumps(value), version, value)
     found = _text_of(body, media_type)
     if found is None:
         return dumps({"content": [_binary(body, _kind(media_type))], "isError": False})
@@ -187,17 +183,23 @@ def _may_be_json(media_type: str) -> bool:
     return kind in ("", "application/json") or kind.endswith("+json")
 
 
+def _json_of(body: bytes, media_type: str) -> Json | Missing:
+    """Read a body that is JSON; MISSING where it is none."""
+    if not _may_be_json(media_type):
+        return MISSING
+    try:
+        return loads(body)
+    except ValueError:
+        return MISSING
+
+
 def _read(body: bytes, media_type: str) -> tuple[Json, str]:
     """Read a body that is an error: its JSON value, else its text, and its text in any case."""
-    if _may_be_json(media_type):
-        try:
-            value = loads(body)
-        except ValueError:
-            pass
-        else:
-            text = dumps(value)
-            plain = _without_halves(text)
-            return value if plain is text else loads(plain), text.decode()
+    value = _json_of(body, media_type)
+    if value is not MISSING:
+        text = dumps(value)
+        plain = _without_halves(text)
+        return value if plain is text else loads(plain), text.decode()
     found = _text_of(body, media_type) or ""
     return found, found
 

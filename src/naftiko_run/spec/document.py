@@ -268,7 +268,7 @@ class Step(Struct, frozen=True, kw_only=True):
     """A step of an orchestration: ``call``, ``lookup`` or ``script``.
 
     ``script`` is that of a script step. ``tolerant`` lets the flow go on where this step fails (our
-    ``onError: continue``).
+    ``onError: continue``). ``problem`` says why it cannot run.
     """
 
     where: Where
@@ -282,6 +282,7 @@ class Step(Struct, frozen=True, kw_only=True):
     outputs: tuple[str, ...] = ()
     script: Script | None = None
     tolerant: bool = False
+    problem: Finding | None = None
 
 
 class StepMapping(Struct, frozen=True, kw_only=True):

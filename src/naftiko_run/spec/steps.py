@@ -12,18 +12,20 @@ def read_steps(node: Node) -> tuple[Step, ...]:
 
 def _step(node: Node) -> Step:
     kind = type_of(node) or "call"
+    arguments, problem = read_with(node)
     return Step(
         where=node.where,
         name=node.text("name") or node.key,
         type=kind,
         call=node.text("call"),
-        arguments=read_with(node)[0],
+        arguments=arguments,
         index=node.text("index") or "",
         match=node.text("match") or "",
         lookup_value=node.text("lookupValue") or "",
         outputs=node.texts("outputParameters"),
         script=_script(node) if kind == "script" else None,
         tolerant=node.text("onError") == "continue",
+        problem=problem,
     )
 
 

@@ -1,7 +1,5 @@
 """Reads a unit, which is one thing that runs: a REST operation, a tool, a resource or a flow."""
 
-from msgspec.structs import replace
-
 from naftiko_run.findings import Finding
 from naftiko_run.spec.clauses import read_with
 from naftiko_run.spec.document import Hints, Parameter, Semantics, Unit
@@ -41,7 +39,7 @@ def read_unit(
         outputs=outputs,
         hints=_hints(node),
         problem=unreadable
-        or _unreadable_step(node)
+        or next((step.problem for step in steps if step.problem), None)
         or (None if call or steps or ref or mock else _nothing_to_run(node)),
         steps=steps,
         mappings=read_mappings(node),
@@ -55,12 +53,6 @@ def read_unit(
 def own_name(node: Node | None) -> str:
     """Give the name of an entry, or its key in a map."""
     return (node.text("name") or node.key) if node else ""
-
-
-def _unreadable_step(node: Node) -> Finding | None:
-    quiet = replace(node, report=lambda _: None)  # what else is wrong with steps is said of them
-    problems = (read_with(step)[1] for step in quiet.entries("steps"))
-    return next((problem for problem in problems if problem is not None), None)
 
 
 def _nothing_to_run(node: Node) -> Finding:
