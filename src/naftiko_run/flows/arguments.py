@@ -190,7 +190,7 @@ class Binder:
         if match is None:
             return
         decorated = match[1] or match[2]
-        if match[3] in self.scope.roots or match[3] in _OTHER_ROOTS or (decorated and match[3]):
+        if decorated or match[3] in self.scope.roots or match[3] in _OTHER_ROOTS:
             root = "rest" if self.unit.method else "tools"
             argument = match[4].partition(".")[2] if match[3] == "this" else match[4]
             self.scope.report(

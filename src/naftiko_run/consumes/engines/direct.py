@@ -93,10 +93,7 @@ class DirectClient:
             self._enter(asyncio.get_running_loop())
         try:
             site, head = _head(request)
-            origin = self._origins.get(site)
-            if origin is None:
-                self._origins = _with_room(self._origins)
-                origin = self._origins[site] = _origin(*site)
+            origin = _origin(site, self._origins)
         except ValueError:
             raise faults.unsendable(request.url) from None
         try:
@@ -140,10 +137,7 @@ class DirectClient:
             self._enter(asyncio.get_running_loop())
         try:
             site, head = _head(request) if upload is None else _streamed_head(request, upload)
-            origin = self._stream_origins.get(site)
-            if origin is None:
-                self._stream_origins = _with_room(self._stream_origins)
-                origin = self._stream_origins[site] = _origin(*site)
+            origin = _origin(site, self._stream_origins)
         except ValueError:
             raise faults.unsendable(request.url) from None
 
@@ -218,15 +212,17 @@ def _late(reply: "asyncio.Future[Reply]") -> None:
 # ------------------------------------------------------------------------------- the request
 
 
-def _with_room(origins: Origins) -> Origins:
-    """Leave out origins that nobody is connected to, where there are too many."""
-    if len(origins) < _MOST_ORIGINS:
-        return origins
-    return {site: origin for site, origin in origins.items() if origin.idle}
-
-
-def _origin(scheme: str, host: str, port: int) -> Origin:
-    return Origin(_ascii(host).strip("[]"), port, tls=scheme == "https")
+def _origin(site: Site, origins: Origins) -> Origin:
+    """Give the origin of a site; where there are too many, those without a connection make room."""
+    origin = origins.get(site)
+    if origin is None:
+        if len(origins) >= _MOST_ORIGINS:
+            for key in [key for key, known in origins.items() if not known.idle]:
+                del origins[key]
+        scheme, host, port = site
+        origin = Origin(_ascii(host).strip("[]"), port, tls=scheme == "https")
+        origins[site] = origin
+    return origin
 
 
 _DEFAULTS: Final = {
